@@ -1,0 +1,200 @@
+//! Who calls, and what the path names: identity and permission are arguments of a handler (style.md section 3.6).
+//!
+//! A handler has no channel except through [`Reader`] or [`Member`], so a forgotten check does not compile into a hole.
+
+use ajet_shared::actions::{Action, Actor, DenyReason, Resource, Scope, authorize};
+use ajet_shared::clock;
+use ajet_shared::db::Cause;
+use ajet_shared::db::authz::{self, Access};
+use ajet_shared::http::{CLIENT_IP_HEADER, TraceId};
+use ajet_shared::id::{ChannelId, CommunityId, SessionId, UserId};
+use axum::RequestPartsExt as _;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use crate::error::{ApiError, ApiResult, permit};
+use crate::state::AppState;
+
+/// A transaction of a handler.
+pub(crate) type Tx = Transaction<'static, Postgres>;
+
+/// Whoever sent a valid bearer token.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// Who acts, with the scopes of a token.
+    pub(crate) actor: Actor,
+    /// The session, unless an API token was used.
+    pub(crate) session_id: Option<SessionId>,
+    ip: Option<String>,
+}
+
+impl Caller {
+    /// The account that acts.
+    pub(crate) const fn user_id(&self) -> UserId {
+        self.actor.user_id()
+    }
+
+    /// What events and audit rows of this request carry.
+    pub(crate) fn cause(&self) -> Cause {
+        Cause {
+            actor_id: Some(self.user_id()),
+            at: clock::now(),
+            trace_id: TraceId::current(),
+            ip: self.ip.clone(),
+        }
+    }
+
+    /// Asks `authorize`: 403 for what may be seen and not done, 404 for what may not be known.
+    pub(crate) fn permit(&self, action: Action, resource: &Resource) -> ApiResult<()> {
+        permit(authorize(&self.actor, action, resource))
+    }
+
+    /// For routes that belong to no channel or community: an API token needs this scope.
+    pub(crate) fn scope(&self, scope: Scope) -> ApiResult<()> {
+        match &self.actor {
+            Actor::Token(_, scopes) if !scopes.contains(&scope) => {
+                Err(ApiError::Denied(DenyReason::Scope(scope)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// For what only a signed-in person may do, never an API token: their profile, their sessions, a new community.
+    pub(crate) fn session(&self) -> ApiResult<SessionId> {
+        self.session_id.ok_or_else(|| {
+            ApiError::Refused(
+                ajet_shared::problem::Problem::new(403, "session-required", "You may not do this")
+                    .with_detail("Only a signed-in session may do this, not an API token."),
+            )
+        })
+    }
+
+    /// Decides about a channel, inside the transaction that acts: the membership is held until it ends.
+    pub(crate) async fn channel(
+        &self,
+        conn: &mut PgConnection,
+        channel_id: ChannelId,
+        action: Action,
+    ) -> ApiResult<Access> {
+        let access = authz::channel_access_held(conn, self.user_id(), channel_id)
+            .await?
+            .ok_or(ApiError::NotFound)?;
+        self.permit(action, &access.resource())?;
+        Ok(access)
+    }
+
+    /// Decides about reading a channel.
+    pub(crate) async fn reads(
+        &self,
+        conn: &mut PgConnection,
+        channel_id: ChannelId,
+    ) -> ApiResult<Access> {
+        let access = authz::channel_access(conn, self.user_id(), channel_id)
+            .await?
+            .ok_or(ApiError::NotFound)?;
+        self.permit(Action::ReadChannel, &access.resource())?;
+        Ok(access)
+    }
+
+    /// Decides about a community, inside the transaction that acts; returns the facts.
+    pub(crate) async fn community(
+        &self,
+        conn: &mut PgConnection,
+        id: CommunityId,
+        action: Action,
+    ) -> ApiResult<Resource> {
+        let resource = authz::community_resource(conn, self.user_id(), id).await?;
+        self.permit(action, &resource)?;
+        Ok(resource)
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        let token = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or(ApiError::Unauthenticated)?;
+        let identity = state.verifier.verify(token).await?.ok_or(ApiError::Unauthenticated)?;
+        let ip = parts.headers.get(CLIENT_IP_HEADER).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            actor: identity.actor,
+            session_id: identity.session_id,
+            ip: ip.map(str::to_owned),
+        })
+    }
+}
+
+/// A caller who may read the channel that the path names as `{id}`: a public one of their communities or one they are in.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    /// Who reads.
+    pub(crate) caller: Caller,
+    /// The channel and how the reader stands to it.
+    pub(crate) access: Access,
+}
+
+impl FromRequestParts<AppState> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let channel_id = channel_in_path(parts).await?;
+        let mut conn = state.db.acquire().await?;
+        let access = caller.reads(&mut conn, channel_id).await?;
+        Ok(Self { caller, access })
+    }
+}
+
+/// A caller who wants to act on the channel that the path names as `{id}`. The channel comes out of [`Member::begin`] only, which
+/// decides in the transaction that acts.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    /// Who acts.
+    pub(crate) caller: Caller,
+    channel_id: ChannelId,
+}
+
+impl Member {
+    /// Begins the transaction in which the caller does `action`, if they may.
+    pub(crate) async fn begin(&self, state: &AppState, action: Action) -> ApiResult<(Tx, Access)> {
+        let mut tx = state.db.begin().await?;
+        let access = self.caller.channel(&mut tx, self.channel_id, action).await?;
+        Ok((tx, access))
+    }
+}
+
+impl FromRequestParts<AppState> for Member {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self { caller, channel_id: channel_in_path(parts).await? })
+    }
+}
+
+async fn channel_in_path(parts: &mut Parts) -> ApiResult<ChannelId> {
+    let params = parts.extract::<RawPathParams>().await.map_err(|_| ApiError::NotFound)?;
+    params
+        .iter()
+        .find(|(name, _)| *name == "id")
+        .and_then(|(_, id)| id.parse().ok())
+        .ok_or(ApiError::NotFound)
+}

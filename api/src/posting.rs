@@ -1,0 +1,72 @@
+//! Posting a message: the one write path, for REST now and for slash commands and webhooks later.
+
+use ajet_shared::actions::Actor;
+use ajet_shared::db::posting::{self, PostError};
+use ajet_shared::db::{self, Cause};
+use ajet_shared::id::ChannelId;
+use ajet_shared::message::{Message, PostMessage};
+use ajet_shared::problem::Problem;
+
+use crate::error::{ApiError, ApiResult, sentence};
+use crate::state::AppState;
+
+/// Tries before a post gives way to somebody who sends the same message over and over.
+const ATTEMPTS: usize = 3;
+
+/// A message that is posted now.
+#[derive(Clone, Debug)]
+pub(crate) struct Posted {
+    /// The message as its author sees it.
+    pub(crate) message: Message,
+    /// It was posted by an earlier request with the same key.
+    pub(crate) replayed: bool,
+}
+
+/// Posts a message once, however often it is asked to, and wakes the relay.
+pub(crate) async fn post(
+    state: &AppState,
+    actor: &Actor,
+    cause: &Cause,
+    channel_id: ChannelId,
+    request: &PostMessage,
+) -> ApiResult<Posted> {
+    for _ in 0..ATTEMPTS {
+        let mut tx = state.db.begin().await?;
+        match posting::post(&mut tx, actor, cause, channel_id, request).await? {
+            posting::Posted::New(message) => {
+                state.commit(tx).await?;
+                return Ok(Posted { message: *message, replayed: false });
+            }
+            posting::Posted::Replayed(id) => {
+                let message = db::messages::find(&mut tx, Some(actor.user_id()), id)
+                    .await?
+                    .ok_or(ApiError::NotFound)?;
+                return Ok(Posted { message, replayed: true });
+            }
+            // The other one has committed by now, so the next attempt finds its message.
+            posting::Posted::Contended => tx.rollback().await?,
+        }
+    }
+    Err(ApiError::Unavailable(anyhow::anyhow!("a post kept colliding with itself")))
+}
+
+impl From<PostError> for ApiError {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::NotFound | PostError::NoAttachment => Self::NotFound,
+            PostError::Denied(reason) => Self::Denied(reason),
+            PostError::Mismatch => Problem::new(422, "idempotency-mismatch", "The key was used for something else")
+                .with_detail("This client_msg_id was used for another message; make a new one for a new message.")
+                .into(),
+            PostError::EverybodyIsMany => {
+                Problem::new(403, "forbidden", "You may not do this").with_detail(sentence(&error.to_string())).into()
+            }
+            PostError::Database(error) => Self::Database(error),
+            PostError::NoParent
+            | PostError::NestedReply
+            | PostError::TooManyMentions
+            | PostError::TooManyAttachments
+            | PostError::WrongAttachment => Self::Validation(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `/api/me`: the caller's own profile and sessions.
+
+use ajet_shared::db::{self, audit, outbox};
+use ajet_shared::events::{Envelope, Event, SessionRevoked, UserChanged};
+use ajet_shared::http::{Json, Path};
+use ajet_shared::id::SessionId;
+use ajet_shared::page::Page;
+use ajet_shared::session::Session;
+use ajet_shared::user::{Me, UpdateMe};
+use axum::extract::State;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::{Caller, Tx};
+use crate::error::{ApiError, ApiResult};
+use crate::state::AppState;
+
+/// Characters of a status text.
+const STATUS_TEXT_MAX_CHARS: usize = 100;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(get, update))
+        .routes(routes!(list_sessions))
+        .routes(routes!(revoke_session))
+}
+
+/// The caller.
+#[utoipa::path(get, path = "/api/me", tag = "me", responses((status = 200, body = Me)))]
+async fn get(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<Me>> {
+    let mut conn = state.db.acquire().await?;
+    let me = db::users::me(&mut conn, caller.user_id()).await?.ok_or(ApiError::Unauthenticated)?;
+    Ok(Json(me))
+}
+
+/// Changes the caller's profile; everybody who shares a community sees it at once.
+#[utoipa::path(patch, path = "/api/me", tag = "me", request_body = UpdateMe, responses((status = 200, body = Me)))]
+async fn update(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(change): Json<UpdateMe>,
+) -> ApiResult<Json<Me>> {
+    caller.session()?;
+    check_status(&change)?;
+    let mut tx = state.db.begin().await?;
+    db::users::update(&mut tx, caller.user_id(), &change).await.map_err(|error| {
+        ApiError::on_constraint(error, db::users::USERNAME_KEY, || {
+            ApiError::Conflict("username-taken", "this username is taken")
+        })
+    })?;
+    let me = db::users::me(&mut tx, caller.user_id()).await?.ok_or(ApiError::Unauthenticated)?;
+    announce(&mut tx, &caller, &me).await?;
+    state.commit(tx).await?;
+    Ok(Json(me))
+}
+
+fn check_status(change: &UpdateMe) -> ApiResult<()> {
+    if let Some(text) = &change.status_text {
+        let visible = !text.chars().any(ajet_shared::names::is_invisible_in_line);
+        if text.chars().count() > STATUS_TEXT_MAX_CHARS || !visible {
+            return Err(ApiError::Validation(format!(
+                "a status is one line of at most {STATUS_TEXT_MAX_CHARS} characters"
+            )));
+        }
+    }
+    if let Some(emoji) = change.status_emoji.as_deref().filter(|emoji| !emoji.trim().is_empty()) {
+        emoji
+            .trim()
+            .parse::<ajet_shared::names::Emoji>()
+            .map_err(|_| ApiError::Validation("a status emoji is one emoji".to_owned()))?;
+    }
+    Ok(())
+}
+
+/// Tells each of the caller's communities how they are drawn there now.
+async fn announce(tx: &mut Tx, caller: &Caller, me: &Me) -> ApiResult<()> {
+    let cause = caller.cause();
+    for (_, community_id) in db::users::communities(tx, &[me.user.id]).await? {
+        let user = db::users::author(tx, me.user.id, Some(community_id)).await?;
+        let changed = UserChanged {
+            user,
+            status_text: me.user.status_text.clone(),
+            status_emoji: me.user.status_emoji.clone(),
+        };
+        let envelope = Envelope::new(Event::UserUpdated(changed), cause.actor_id, cause.at);
+        outbox::push(tx, &envelope.in_community(community_id).traced(cause.trace_id.clone()))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Where the caller is signed in, newest first.
+#[utoipa::path(get, path = "/api/me/sessions", tag = "me", responses((status = 200, body = Page<Session>)))]
+async fn list_sessions(
+    State(state): State<AppState>,
+    caller: Caller,
+) -> ApiResult<Json<Page<Session>>> {
+    let current = caller.session()?;
+    let mut conn = state.db.acquire().await?;
+    Ok(Json(Page::whole(db::sessions::list(&mut conn, caller.user_id(), Some(current)).await?)))
+}
+
+/// Signs the caller out somewhere; its open streams end at once.
+#[utoipa::path(
+    delete, path = "/api/me/sessions/{id}", tag = "me", params(("id" = SessionId, Path)),
+    responses((status = 204, description = "Signed out there"))
+)]
+async fn revoke_session(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<SessionId>,
+) -> ApiResult<StatusCode> {
+    caller.session()?;
+    let mut tx = state.db.begin().await?;
+    if !db::sessions::delete(&mut tx, caller.user_id(), id).await? {
+        return Err(ApiError::NotFound);
+    }
+    let cause = caller.cause();
+    let revoked = Event::SessionRevoked(SessionRevoked { session_id: Some(id) });
+    let envelope = Envelope::new(revoked, cause.actor_id, cause.at).traced(cause.trace_id.clone());
+    outbox::push_to(&mut tx, caller.user_id(), &envelope).await?;
+    audit::insert(&mut tx, &cause, &audit::Entry::done("session.revoked").on("session", id))
+        .await?;
+    state.commit(tx).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,163 @@
+//! Which service a path belongs to, and which limit a request falls under.
+
+use ajet_shared::id::UserId;
+use http::Method;
+
+use crate::limits::{Key, Limits};
+use crate::policy::Policy;
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route<'a> {
+    /// To a service behind the gateway.
+    Service(Service),
+    /// The sign-in page.
+    Login,
+    /// The first-run set-up.
+    Setup,
+    /// An invite, by its code.
+    Invite(&'a str),
+    /// Off to a provider, by its name.
+    Start(&'a str),
+    /// Back from a provider, by its name.
+    Callback(&'a str),
+    /// Signing out.
+    Logout,
+    /// A terminal wants to be signed in.
+    TerminalAsk,
+    /// The person at the browser answers.
+    TerminalConfirm,
+    /// The terminal exchanges its code.
+    TerminalExchange,
+    /// Nothing.
+    Nowhere,
+}
+
+/// A service behind the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// The REST API, and files.
+    Api,
+    /// The session managers of terminals and bots.
+    TuiSm,
+    /// The session managers of browsers.
+    WebSm,
+}
+
+impl<'a> Route<'a> {
+    /// The route of a path that is plain (see `is_plain_path`).
+    pub(crate) fn of(path: &'a str) -> Self {
+        let segments: Vec<&str> = path[1..].split('/').collect();
+        match segments[..] {
+            ["api" | "files", ..] => Self::Service(Service::Api),
+            ["ws", "tui", ..] => Self::Service(Service::TuiSm),
+            ["login"] => Self::Login,
+            ["setup"] => Self::Setup,
+            ["invite", code] => Self::Invite(code),
+            ["auth", "logout"] => Self::Logout,
+            ["auth", "callback", provider] => Self::Callback(provider),
+            ["auth", "cli", "start"] => Self::TerminalAsk,
+            ["auth", "cli", "confirm"] => Self::TerminalConfirm,
+            ["auth", "cli", "token"] => Self::TerminalExchange,
+            ["auth", provider, "start"] => Self::Start(provider),
+            // Webhooks come later; health and metrics are never public; the rest of our own folders does not exist.
+            [
+                "hook" | "hooks" | "ws" | "auth" | "invite" | "healthz" | "readyz" | "metrics"
+                | "internal",
+                ..,
+            ] => Self::Nowhere,
+            _ => Self::Service(Service::WebSm),
+        }
+    }
+}
+
+/// Style, scripts and icons: the same for everybody, also for those who are not signed in.
+pub(crate) fn is_asset(path: &str) -> bool {
+    ["/assets/", "/favicon", "/manifest"].iter().any(|prefix| path.starts_with(prefix))
+        || path == "/robots.txt"
+}
+
+/// A stream that stays open.
+pub(crate) fn is_stream(path: &str) -> bool {
+    matches!(path, "/sse" | "/ws/tui/events")
+}
+
+/// A path for the log: without the secrets that some paths hold.
+pub(crate) fn loggable(path: &str) -> &str {
+    for prefix in ["/invite/", "/hook/", "/hooks/"] {
+        if path.starts_with(prefix) {
+            return prefix;
+        }
+    }
+    path
+}
+
+/// The limits that a request of a user falls under. The names in paths are those of the api; web-sm uses the same words.
+pub(crate) fn policies(
+    method: &Method,
+    path: &str,
+    user: UserId,
+    limits: &Limits,
+) -> Vec<(Policy, Key)> {
+    let user = Key::User(user);
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let segments: Vec<&str> = path[1..].split('/').collect();
+    let policy = match segments[..] {
+        _ if is_stream(path) => Policy::Stream,
+        [.., "search"] => Policy::Search,
+        _ if reads => Policy::Read,
+        [.., channel, "messages"] => {
+            return vec![(Policy::Message, user), (Policy::MessageChannel, limits.thing(channel))];
+        }
+        [.., "messages", _] | [.., "messages", _, "edit"] if method != Method::DELETE => {
+            Policy::Message
+        }
+        [.., "reactions"] | [.., "reactions", _] => Policy::React,
+        [.., "uploads"] => Policy::Upload,
+        [.., "typing"] => Policy::Typing,
+        [.., "heartbeat"] => Policy::Heartbeat,
+        [.., "invites"] => Policy::InviteCreate,
+        _ => Policy::Write,
+    };
+    vec![(policy, user)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_find_their_service() {
+        let cases = [
+            ("/", Route::Service(Service::WebSm)),
+            ("/sse", Route::Service(Service::WebSm)),
+            ("/c/team/channels/general", Route::Service(Service::WebSm)),
+            ("/apiary", Route::Service(Service::WebSm)),
+            ("/API/me", Route::Service(Service::WebSm)),
+            ("/api", Route::Service(Service::Api)),
+            ("/api/me", Route::Service(Service::Api)),
+            ("/files/1/a.png", Route::Service(Service::Api)),
+            ("/ws/tui/events", Route::Service(Service::TuiSm)),
+            ("/login", Route::Login),
+            ("/invite/aji_x", Route::Invite("aji_x")),
+            ("/auth/github/start", Route::Start("github")),
+            ("/auth/callback/github", Route::Callback("github")),
+            ("/auth/cli/start", Route::TerminalAsk),
+            ("/auth/cli/token", Route::TerminalExchange),
+            ("/auth/logout", Route::Logout),
+            ("/auth/other", Route::Nowhere),
+            ("/hook/1/2", Route::Nowhere),
+            ("/metrics", Route::Nowhere),
+            ("/internal/events", Route::Nowhere),
+        ];
+        for (path, route) in cases {
+            assert_eq!(Route::of(path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_paths_are_not_logged() {
+        assert_eq!(loggable("/invite/aji_secret"), "/invite/");
+        assert_eq!(loggable("/api/me"), "/api/me");
+    }
+}

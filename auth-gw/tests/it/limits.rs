@@ -1,0 +1,83 @@
+//! Limits, and what they tell.
+
+use reqwest::{Method, StatusCode};
+
+use crate::harness::{Stack, problem};
+
+#[tokio::test]
+async fn a_limit_tells_how_much_is_left_and_when_to_come_back() {
+    let stack = Stack::start_with(&["--limit-msg=2/60"]).await;
+    let owner = stack.owner().await;
+    let token = owner.session().unwrap().to_owned();
+    let mut bot = stack.browser();
+    let mut post = async || {
+        let request = bot
+            .request(Method::POST, "/api/channels/1/messages")
+            .bearer_auth(&token)
+            .json(&serde_json::json!({}));
+        bot.send(request).await
+    };
+    let first = post().await;
+    assert_eq!(first.headers()["ratelimit-policy"], "\"msg\";q=2;w=60");
+    assert_eq!(first.headers()["ratelimit"], "\"msg\";r=1;t=30");
+    assert_eq!(post().await.status(), StatusCode::OK);
+    let refused = post().await;
+    let wait: u32 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=30).contains(&wait), "{wait}");
+    assert!(refused.headers()["ratelimit"].to_str().unwrap().starts_with("\"msg\";r=0;t="));
+    assert_eq!(problem(refused).await, (429, "rate-limited".to_owned()));
+    // Reading is another matter.
+    let request = bot.request(Method::GET, "/api/channels/1/messages").bearer_auth(&token);
+    assert_eq!(bot.send(request).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn sign_ins_are_counted_over_all_gateways() {
+    let stack = Stack::start_with(&["--limit-auth-hour=3/3600"]).await;
+    let mut browser = stack.browser();
+    for _ in 0..3 {
+        assert_eq!(browser.open("/auth/dev/start").await.status(), StatusCode::SEE_OTHER);
+    }
+    let refused = browser.open("/auth/dev/start").await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn wrong_tokens_lock_an_address_out() {
+    let stack = Stack::start_with(&["--limit-badtoken=3/60"]).await;
+    let owner = stack.owner().await;
+    let mut guesser = stack.browser();
+    let mut statuses = Vec::new();
+    for n in 0..6 {
+        let request = guesser.request(Method::GET, "/api/me").bearer_auth(format!("ajs_guess{n}"));
+        statuses.push(guesser.send(request).await.status().as_u16());
+    }
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
+    assert!(stack.audit().await.contains(&"address.locked_out denied".to_owned()));
+    let mut owner = owner;
+    assert_eq!(owner.status().await, StatusCode::OK, "who has the right token is not hit");
+}
+
+#[tokio::test]
+async fn too_many_streams_are_refused() {
+    let stack = Stack::start_with(&["--streams-per-session=2"]).await;
+    let owner = stack.owner().await;
+    let token = owner.session().unwrap().to_owned();
+    let mut bot = stack.browser();
+    let mut open = async || {
+        let request = bot.request(Method::GET, "/ws/tui/events").bearer_auth(&token);
+        bot.send(request).await
+    };
+    let (one, two) = (open().await, open().await);
+    assert_eq!((one.status(), two.status()), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(open().await.status(), StatusCode::TOO_MANY_REQUESTS);
+    // A page is told in band, because it would try again at once.
+    let page =
+        owner.request(Method::GET, "/sse").header("datastar-request", "true").send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/event-stream");
+    assert!(page.text().await.unwrap().contains("retry: 30000"));
+    drop(one);
+    crate::harness::eventually("a place is free", async || open().await.status() == StatusCode::OK)
+        .await;
+}

@@ -1,0 +1,168 @@
+//! The database: pool, tables and one module of repository functions per table family.
+//!
+//! Repository functions are free functions over `&mut PgConnection`, so that their callers own the transaction. Statements are
+//! built with sea-query by small pure functions and run through the helpers below; no other crate contains SQL.
+
+pub mod api_tokens;
+pub mod attachments;
+pub mod audit;
+pub mod authz;
+pub mod changing;
+pub mod channel_members;
+pub mod channels;
+pub mod communities;
+pub mod community_members;
+pub mod error;
+pub mod idempotency;
+pub mod iden;
+pub mod invites;
+pub mod login_codes;
+pub mod mentions;
+pub mod messages;
+pub mod meta;
+pub mod notices;
+pub mod notifications;
+pub mod oauth;
+pub mod outbox;
+pub mod paging;
+pub mod posting;
+pub mod rate_counters;
+pub mod reactions;
+pub mod read_state;
+pub mod schema;
+pub mod sessions;
+pub mod setup;
+pub mod sync;
+pub mod testing;
+pub mod users;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_query::PostgresQueryBuilder;
+use sea_query_sqlx::SqlxBinder;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
+use time::OffsetDateTime;
+
+pub use self::error::{constraint, is_unavailable};
+
+use crate::clock;
+use crate::id::UserId;
+
+/// Who does something, when and in which request: what events and audit rows carry.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// Who; none for the system.
+    pub actor_id: Option<UserId>,
+    /// When; all rows and events of one act carry the same time.
+    pub at: OffsetDateTime,
+    /// The request.
+    pub trace_id: Option<String>,
+    /// From where.
+    pub ip: Option<String>,
+}
+
+impl Cause {
+    /// Somebody's act, now.
+    #[must_use]
+    pub fn by(actor_id: UserId) -> Self {
+        Self { actor_id: Some(actor_id), at: clock::now(), trace_id: None, ip: None }
+    }
+
+    /// The system's own act, now.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { actor_id: None, at: clock::now(), trace_id: None, ip: None }
+    }
+}
+
+/// How long a request waits for a connection. Source: delivery-and-security.md section 2.7.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections one process keeps at most.
+const POOL_SIZE_MAX: u32 = 16;
+
+/// Opens the pool of one service. Nothing is connected yet: a database that is down shows as a failing request, not as a failing start.
+///
+/// Statements are cut off after 5 s and forgotten transactions after 10 s by the server, so nothing holds a row lock for long.
+/// Plans are made for the actual values: a generic plan turns a search into a walk over the whole table (performance.md section 0.4).
+pub fn pool(database_url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
+    let options = PgConnectOptions::from_str(database_url)?.application_name(service).options([
+        ("statement_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("plan_cache_mode", "force_custom_plan"),
+    ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(POOL_SIZE_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options))
+}
+
+/// Runs a statement and returns all of its rows.
+pub async fn fetch_all<T>(
+    conn: &mut PgConnection,
+    statement: &impl SqlxBinder,
+) -> Result<Vec<T>, sqlx::Error>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
+    sqlx::query_as_with(AssertSqlSafe(sql), values).fetch_all(conn).await
+}
+
+/// Runs a statement and returns its first row, if there is one.
+pub async fn fetch_optional<T>(
+    conn: &mut PgConnection,
+    statement: &impl SqlxBinder,
+) -> Result<Option<T>, sqlx::Error>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
+    sqlx::query_as_with(AssertSqlSafe(sql), values).fetch_optional(conn).await
+}
+
+/// Runs a statement and returns its one row; none is [`sqlx::Error::RowNotFound`].
+pub async fn fetch_one<T>(
+    conn: &mut PgConnection,
+    statement: &impl SqlxBinder,
+) -> Result<T, sqlx::Error>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
+    sqlx::query_as_with(AssertSqlSafe(sql), values).fetch_one(conn).await
+}
+
+/// Runs a statement and returns the first column of its first row, if there is one.
+pub async fn fetch_scalar<T>(
+    conn: &mut PgConnection,
+    statement: &impl SqlxBinder,
+) -> Result<Option<T>, sqlx::Error>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+{
+    let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
+    sqlx::query_scalar_with(AssertSqlSafe(sql), values).fetch_optional(conn).await
+}
+
+/// Runs a statement and returns the first column of every row.
+pub async fn fetch_scalars<T>(
+    conn: &mut PgConnection,
+    statement: &impl SqlxBinder,
+) -> Result<Vec<T>, sqlx::Error>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+{
+    let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
+    sqlx::query_scalar_with(AssertSqlSafe(sql), values).fetch_all(conn).await
+}
+
+/// Runs a statement and returns how many rows it touched.
+pub async fn execute(
+    conn: &mut PgConnection,
+    statement: &impl SqlxBinder,
+) -> Result<u64, sqlx::Error> {
+    let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
+    Ok(sqlx::query_with(AssertSqlSafe(sql), values).execute(conn).await?.rows_affected())
+}

@@ -1,0 +1,224 @@
+//! What people are told about: rows in step over all of their clients (requirements E7).
+
+use sea_query::{Expr, ExprTrait, Query};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::iden::Notifications;
+use super::paging::Keyset;
+use super::{Cause, outbox};
+use crate::events::{Envelope, Event, Notification, NotificationKind, NotificationsRead};
+use crate::id::{ChannelId, CommunityId, MessageId, NotificationId, UserId};
+use crate::page::Page;
+use crate::user::Author;
+
+/// The message that people are told about.
+#[derive(Clone, Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) message_id: MessageId,
+    pub(crate) community_id: Option<CommunityId>,
+    pub(crate) channel_id: ChannelId,
+    pub(crate) seq: i64,
+    pub(crate) author: &'a Author,
+}
+
+/// Writes notifications about a message and returns their events; who was told about it before is not told again.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    about: &About<'_>,
+    people: &[(UserId, NotificationKind)],
+) -> Result<Vec<(UserId, Envelope)>, sqlx::Error> {
+    if people.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = Query::insert();
+    statement.into_table(Notifications::Table).columns([
+        Notifications::Id,
+        Notifications::UserId,
+        Notifications::Type,
+        Notifications::SourceId,
+        Notifications::ActorId,
+        Notifications::CommunityId,
+        Notifications::ChannelId,
+        Notifications::ChannelSeq,
+        Notifications::CreatedAt,
+    ]);
+    for (user_id, kind) in people {
+        statement.values_panic([
+            NotificationId::new().into(),
+            (*user_id).into(),
+            kind.as_str().into(),
+            about.message_id.into(),
+            about.author.id.into(),
+            about.community_id.into(),
+            about.channel_id.into(),
+            about.seq.into(),
+            cause.at.into(),
+        ]);
+    }
+    statement.on_conflict(sea_query::OnConflict::new().do_nothing().to_owned());
+    statement.returning(Query::returning().columns([Notifications::Id, Notifications::UserId]));
+    let told: Vec<(NotificationId, UserId)> = super::fetch_all(conn, &statement).await?;
+    let event = |(id, user_id): (NotificationId, UserId)| {
+        let kind = people.iter().find(|(person, _)| *person == user_id)?.1;
+        let notification = Notification {
+            id,
+            kind,
+            community_id: about.community_id,
+            channel_id: Some(about.channel_id),
+            message_id: Some(about.message_id),
+            actor: Some(about.author.clone()),
+            read: false,
+            created_at: cause.at,
+        };
+        Some((user_id, super::channels::envelope(cause, Event::NotificationCreated(notification))))
+    };
+    Ok(told.into_iter().filter_map(event).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct NotificationRow {
+    id: NotificationId,
+    kind: String,
+    community_id: Option<CommunityId>,
+    channel_id: Option<ChannelId>,
+    message_id: Option<MessageId>,
+    actor: Option<Json<Author>>,
+    read: bool,
+    created_at: OffsetDateTime,
+}
+
+impl From<NotificationRow> for Notification {
+    fn from(row: NotificationRow) -> Self {
+        let kind = match row.kind.as_str() {
+            "mention" => NotificationKind::Mention,
+            "dm" => NotificationKind::Dm,
+            "thread_reply" => NotificationKind::ThreadReply,
+            "invite" => NotificationKind::Invite,
+            _ => NotificationKind::System,
+        };
+        Self {
+            id: row.id,
+            kind,
+            community_id: row.community_id,
+            channel_id: row.channel_id,
+            message_id: row.message_id,
+            actor: row.actor.map(|actor| actor.0),
+            read: row.read,
+            created_at: row.created_at,
+        }
+    }
+}
+
+const ACTOR: &str = "(SELECT jsonb_build_object('id', users.id, 'username', users.username, \
+    'display_name', coalesce(seat.nickname, users.display_name), 'avatar_url', coalesce(seat.avatar_url, users.avatar_url), \
+    'kind', users.kind) \
+    FROM users LEFT JOIN community_members AS seat ON seat.user_id = users.id AND seat.community_id = notifications.community_id \
+    WHERE users.id = notifications.actor_id)";
+
+/// What somebody was told about, oldest first.
+pub async fn list(
+    conn: &mut PgConnection,
+    reader: UserId,
+    unread_only: bool,
+    keyset: &Keyset,
+) -> Result<Page<Notification>, sqlx::Error> {
+    let mut statement = Query::select();
+    statement
+        .columns([
+            Notifications::Id,
+            Notifications::CommunityId,
+            Notifications::ChannelId,
+            Notifications::Read,
+            Notifications::CreatedAt,
+        ])
+        .expr_as(Expr::col(Notifications::Type), "kind")
+        .expr_as(
+            Expr::cust("CASE WHEN type IN ('mention', 'dm', 'thread_reply') THEN source_id END"),
+            "message_id",
+        )
+        .expr_as(Expr::cust(ACTOR), "actor")
+        .from(Notifications::Table)
+        .and_where(Expr::col(Notifications::UserId).eq(reader));
+    if unread_only {
+        statement.and_where(Expr::col(Notifications::Read).not());
+    }
+    keyset.apply(&mut statement, Notifications::Id);
+    let rows: Vec<NotificationRow> = super::fetch_all(conn, &statement).await?;
+    Ok(keyset.page(rows.into_iter().map(Into::into).collect(), |row: &Notification| row.id.uuid()))
+}
+
+/// Which notifications to mark read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// All there are.
+    All,
+    /// These.
+    Ids(&'a [NotificationId]),
+    /// Mentions and direct messages of a channel up to a seq.
+    Channel(ChannelId, i64),
+}
+
+/// Marks notifications read and tells the reader's other clients, if that changed anything. Returns how many are unread now.
+pub async fn mark_read(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    reader: UserId,
+    seen: Seen<'_>,
+) -> Result<i64, sqlx::Error> {
+    let mut statement = Query::update();
+    statement
+        .table(Notifications::Table)
+        .value(Notifications::Read, true)
+        .value(Notifications::ReadAt, cause.at)
+        .and_where(Expr::col(Notifications::UserId).eq(reader))
+        .and_where(Expr::col(Notifications::Read).not())
+        .returning_col(Notifications::Id);
+    match seen {
+        Seen::All => {}
+        Seen::Ids(ids) => {
+            let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+            statement.and_where(Expr::cust_with_values("id = ANY($1)", [ids]));
+        }
+        Seen::Channel(channel_id, up_to) => {
+            statement
+                .and_where(Expr::col(Notifications::ChannelId).eq(channel_id))
+                .and_where(Expr::col(Notifications::ChannelSeq).lte(up_to))
+                .and_where(Expr::col(Notifications::Type).is_in(["mention", "dm"]));
+        }
+    }
+    let ids: Vec<NotificationId> = super::fetch_scalars(conn, &statement).await?;
+    let unread = super::sync::unread_notifications(conn, reader).await?;
+    if !ids.is_empty() {
+        let ids = (seen != Seen::All).then_some(ids);
+        let event = Event::NotificationRead(NotificationsRead { ids, unread });
+        outbox::push_to(conn, reader, &super::channels::envelope(cause, event)).await?;
+    }
+    Ok(unread)
+}
+
+/// Takes back the notifications about a message that is gone; returns the events for those who had not seen theirs.
+pub(crate) async fn withdraw(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    message_id: MessageId,
+) -> Result<Vec<(UserId, Envelope)>, sqlx::Error> {
+    let withdrawn: Vec<(UserId, NotificationId, i64)> = sqlx::query_as(
+        "WITH gone AS (DELETE FROM notifications WHERE source_id = $1 AND type IN ('mention', 'dm', 'thread_reply') \
+                       RETURNING user_id, id, read) \
+         SELECT gone.user_id, gone.id, (SELECT count(*) FROM notifications AS other \
+             WHERE other.user_id = gone.user_id AND NOT other.read AND other.source_id <> $1) \
+         FROM gone WHERE NOT gone.read",
+    )
+    .bind(message_id.uuid())
+    .fetch_all(conn)
+    .await?;
+    let event = |(user_id, id, unread)| {
+        let event = Event::NotificationRead(NotificationsRead { ids: Some(vec![id]), unread });
+        (user_id, super::channels::envelope(cause, event))
+    };
+    Ok(withdrawn.into_iter().map(event).collect())
+}

@@ -1,0 +1,289 @@
+//! The live side (architecture.md section 4): one reader of the stream per process, many readers of what it brings.
+//!
+//! [`Hub::start`] runs the *pump*: it follows the stream with one consumer, decodes each event once and hands it to the queues of
+//! those who may see it, decided at that moment from memberships that change in the order of the stream. The pump never waits for
+//! anybody: a queue that is full is dropped and its reader told to draw everything anew. A [`Connection`] is one such reader. It begins
+//! with what was missed since its cursor, from the ring or the stream, or with one resync; never with a part (delivery-and-security.md
+//! section 2).
+//!
+//! - `pump` follows the stream, `gaps` keeps the order inside each channel, `ring` is the recent past, `replay` what of it is shown
+//! - `state` knows the readers, `visibility` what each may see, `queue` what waits for one connection, `connection` hands it out
+//! - `presence` and `rosters` tell once a minute who came and went, `typing` passes on who writes
+
+mod connection;
+mod delivery;
+mod gaps;
+mod metrics;
+mod presence;
+mod pump;
+mod queue;
+mod replay;
+mod ring;
+mod rosters;
+mod shared;
+mod state;
+#[cfg(test)]
+mod tests;
+mod typing;
+mod visibility;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+pub use connection::Connection;
+pub use delivery::Delivery;
+
+use crate::bus::{Bus, BusError};
+use crate::client::{ApiClient, ClientError};
+use crate::events::{Envelope, PresenceChanged, TypingState};
+use crate::http::Health;
+use crate::id::{ChannelId, CommunityId, MessageId, SessionId, UserId};
+use crate::position::Position;
+use crate::sync::Sync;
+use crate::user::Author;
+use shared::Shared;
+
+/// Turns one event into bytes; called at most once per event and lens for all readers.
+pub trait Renderer: Send + std::marker::Sync + 'static {
+    /// How many different renderings readers share: one per thing a reader may have open, for example.
+    const LENSES: usize;
+
+    /// The bytes that all readers with this lens share; none when the lens shows nothing of the event.
+    fn render(&self, position: Position, event: &Envelope, lens: usize) -> Option<Bytes>;
+}
+
+/// Asks the api anew what a reader may see.
+pub type RevalidateFn =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<Sync, RevalidateError>> + Send + std::marker::Sync>;
+/// Asks the api, with a reader's rights, who is in a channel.
+pub type MembersFn = Arc<
+    dyn Fn(ChannelId) -> BoxFuture<'static, Result<Vec<UserId>, RevalidateError>>
+        + Send
+        + std::marker::Sync,
+>;
+
+/// Why the api did not say what a reader may see.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevalidateError {
+    /// The token is no longer good: the stream ends.
+    #[error("signed out")]
+    SignedOut,
+    /// The api cannot be reached: the stream goes on with what is known.
+    #[error("the api is not reachable: {0}")]
+    Unavailable(String),
+}
+
+/// Somebody who wants to follow what happens.
+#[derive(Clone)]
+pub struct Reader {
+    /// Who.
+    pub user_id: UserId,
+    /// The session behind the token; the stream ends with it.
+    pub session_id: Option<SessionId>,
+    /// What `GET /api/sync` answered for the token, read after the cursor that the stream continues from.
+    pub sync: Sync,
+    /// Called every 30 s ± 5 s, and at once when the events alone do not tell what the reader may see.
+    pub revalidate: RevalidateFn,
+    /// Called once per channel and process, for presence.
+    pub members: MembersFn,
+}
+
+impl Reader {
+    /// The reader behind a client of the api that carries the reader's token.
+    #[must_use]
+    pub fn new(api: &ApiClient, sync: Sync) -> Self {
+        let (for_sync, for_members) = (api.clone(), api.clone());
+        Self {
+            user_id: sync.me.user.id,
+            session_id: sync.session_id,
+            sync,
+            revalidate: Arc::new(move || {
+                let api = for_sync.clone();
+                Box::pin(async move { api.sync().await.map_err(RevalidateError::from) })
+            }),
+            members: Arc::new(move |channel_id| {
+                let api = for_members.clone();
+                Box::pin(async move {
+                    api.channel_member_ids(channel_id).await.map_err(RevalidateError::from)
+                })
+            }),
+        }
+    }
+}
+
+impl From<ClientError> for RevalidateError {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::Problem(problem) if problem.status == 401 => Self::SignedOut,
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// What a stream has to write next.
+#[derive(Debug)]
+pub enum Signal<R: Renderer> {
+    /// First on every connect, with the position the stream stands at: the cursor it came with, or where it begins.
+    Ready {
+        /// Where the stream stands.
+        position: Position,
+    },
+    /// End of a replay.
+    Resumed {
+        /// How many events it brought.
+        count: usize,
+    },
+    /// A durable event this reader may see, in the order of the stream; replayed ones, too.
+    Event(Arc<Delivery<R>>),
+    /// Somebody else writes in a channel of the reader. Ephemeral, without a position.
+    Typing(Arc<Envelope>),
+    /// Once a minute: who of the people this reader shares a channel with came or went.
+    Presence(Vec<PresenceChanged>),
+    /// Something may be missing: draw everything anew and continue from here.
+    Resync {
+        /// Why.
+        reason: ResyncReason,
+        /// Where the stream goes on.
+        position: Position,
+    },
+    /// Nothing happened for a while.
+    Heartbeat {
+        /// Everything up to here has been handed out.
+        position: Position,
+    },
+    /// The stream ends.
+    Close {
+        /// Why. Only after `SignedOut` the client must not come back.
+        reason: CloseReason,
+        /// When to come back.
+        retry: Duration,
+    },
+}
+
+/// Why a reader must draw everything anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResyncReason {
+    /// The cursor is of another epoch, or the stream lost events and began a new one.
+    Epoch,
+    /// The cursor is newer than anything known here.
+    Ahead,
+    /// The cursor is too old.
+    Window,
+    /// The reader was too slow.
+    Overflow,
+    /// An event of a channel of the reader did not come.
+    Gap,
+    /// The reader came into a channel without an event that says so.
+    Membership,
+}
+
+impl ResyncReason {
+    /// As the wire writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Ahead => "ahead",
+            Self::Window => "window",
+            Self::Overflow => "overflow",
+            Self::Gap => "gap",
+            Self::Membership => "membership",
+        }
+    }
+}
+
+/// Why a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The session is over.
+    SignedOut,
+    /// This process stops; another one, or its successor, goes on.
+    Drain,
+    /// The connection is an hour old.
+    Aged,
+}
+
+/// Why a stream cannot begin now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The process has not read the stream yet.
+    #[error("live events are not ready yet")]
+    Starting,
+    /// There are as many streams as one process carries.
+    #[error("this server has no room for another stream")]
+    Full,
+    /// The process stops.
+    #[error("this server is stopping")]
+    Draining,
+}
+
+/// What somebody does in a channel, for [`Hub::publish_typing`].
+#[derive(Clone, Debug)]
+pub struct TypingNote {
+    /// Who.
+    pub author: Author,
+    /// The channel's community; none for direct messages.
+    pub community_id: Option<CommunityId>,
+    /// Where. The caller has checked that the author may write there.
+    pub channel_id: ChannelId,
+    /// In which thread.
+    pub parent_id: Option<MessageId>,
+    /// Begins or ends.
+    pub state: TypingState,
+}
+
+/// The live side of a session manager. Cheap to clone.
+pub struct Hub<R: Renderer> {
+    shared: Arc<Shared<R>>,
+}
+
+impl<R: Renderer> Clone for Hub<R> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<R: Renderer> Hub<R> {
+    /// Starts following the stream, for ever; sets `health` ready when it has caught up. At `shutdown` the connections are ended one by
+    /// one over a few seconds.
+    pub fn start(bus: Bus, renderer: R, health: Health, shutdown: CancellationToken) -> Self {
+        let shared = Arc::new(Shared::new(bus, renderer, health, shutdown));
+        tokio::spawn(pump::run(shared.clone()));
+        tokio::spawn(pump::watch(shared.clone()));
+        tokio::spawn(presence::run(shared.clone()));
+        Self { shared }
+    }
+
+    /// Up to where events have been handed out.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.shared.position()
+    }
+
+    /// Begins a stream after `cursor`; without one it begins now. `extra_channel` adds a public channel the reader has not joined; the
+    /// caller has checked that the reader may read it.
+    pub async fn connect(
+        &self,
+        reader: Reader,
+        cursor: Option<Position>,
+        extra_channel: Option<ChannelId>,
+    ) -> Result<Connection<R>, Refused> {
+        connection::open(&self.shared, reader, cursor, extra_channel).await
+    }
+
+    /// The community of a channel that somebody connected here has joined: the outer option is none if they have not (or are not
+    /// connected here), the inner one for direct messages.
+    #[must_use]
+    pub fn joined(&self, user_id: UserId, channel_id: ChannelId) -> Option<Option<CommunityId>> {
+        self.shared.state().access(user_id)?.community_of(channel_id)
+    }
+
+    /// Tells the others in the channel; at most once in two seconds per person and channel, the last word counts.
+    pub async fn publish_typing(&self, note: TypingNote) -> Result<(), BusError> {
+        typing::publish(&self.shared, note).await
+    }
+}

@@ -1,0 +1,143 @@
+//! What the pump, the connections and the handlers share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::delivery::Scope;
+use super::metrics::Metrics;
+use super::presence::Board;
+use super::state::State;
+use super::typing::Limiter;
+use super::{Delivery, Renderer, ResyncReason, replay};
+use crate::bus::Bus;
+use crate::events::Envelope;
+use crate::http::Health;
+use crate::position::Position;
+
+pub(super) struct Shared<R: Renderer> {
+    pub(super) bus: Bus,
+    pub(super) renderer: Arc<R>,
+    pub(super) health: Health,
+    pub(super) metrics: Metrics,
+    pub(super) shutdown: CancellationToken,
+    /// Bounds the replays from the stream.
+    pub(super) replays: Semaphore,
+    /// Asks to look whether the stream is ahead or has a new epoch.
+    pub(super) look: Notify,
+    /// Asks the pump to begin anew.
+    pub(super) restart: Notify,
+    pub(super) board: Mutex<Board>,
+    pub(super) typing: Mutex<Limiter>,
+    state: Mutex<State<R>>,
+    /// Follows `state.position`, after the event has been handed out.
+    position: watch::Sender<Position>,
+    caught_up: watch::Sender<bool>,
+}
+
+impl<R: Renderer> Shared<R> {
+    pub(super) fn new(bus: Bus, renderer: R, health: Health, shutdown: CancellationToken) -> Self {
+        Self {
+            bus,
+            renderer: Arc::new(renderer),
+            metrics: Metrics::new(&health),
+            health,
+            shutdown,
+            replays: Semaphore::new(replay::AT_ONCE_MAX),
+            look: Notify::new(),
+            restart: Notify::new(),
+            board: Mutex::default(),
+            typing: Mutex::default(),
+            state: Mutex::new(State::new()),
+            position: watch::Sender::new(Position::default()),
+            caught_up: watch::Sender::new(false),
+        }
+    }
+
+    /// The readers. Held only for as long as it takes; never across an await.
+    pub(super) fn state(&self) -> MutexGuard<'_, State<R>> {
+        lock(&self.state)
+    }
+
+    pub(super) fn position(&self) -> Position {
+        *self.position.borrow()
+    }
+
+    pub(super) fn positions(&self) -> watch::Receiver<Position> {
+        self.position.subscribe()
+    }
+
+    pub(super) fn is_caught_up(&self) -> bool {
+        *self.caught_up.borrow()
+    }
+
+    pub(super) fn caught_up(&self) -> watch::Receiver<bool> {
+        self.caught_up.subscribe()
+    }
+
+    /// Readers may come.
+    pub(super) fn set_caught_up(&self) {
+        if !self.caught_up.send_replace(true) {
+            tracing::info!(position = %self.position(), "live events are ready");
+        }
+        self.health.set_ready(!self.shutdown.is_cancelled());
+    }
+
+    /// Hands an event to its readers. It is theirs before the position moves, so a position never promises too much.
+    pub(super) fn hand_out(
+        &self,
+        position: Position,
+        scope: Scope,
+        envelope: Envelope,
+        size_bytes: usize,
+    ) {
+        let delivery =
+            Arc::new(Delivery::new(self.renderer.clone(), position, scope, envelope, size_bytes));
+        let mut state = self.state();
+        let handed = state.hand_out(&delivery);
+        // One that was missing stands before its place: there the ring learns of it.
+        if position > state.position {
+            state.ring.push(delivery, Instant::now());
+        }
+        drop(state);
+        self.metrics.overflows.add(handed.overflows);
+    }
+
+    /// Keeps an event for those who come back; its readers have it.
+    pub(super) fn remember(
+        &self,
+        position: Position,
+        scope: Scope,
+        envelope: Envelope,
+        size_bytes: usize,
+    ) {
+        let delivery =
+            Arc::new(Delivery::new(self.renderer.clone(), position, scope, envelope, size_bytes));
+        self.state().ring.push(delivery, Instant::now());
+    }
+
+    /// Everything up to here has been handed out.
+    pub(super) fn advance(&self, position: Position) {
+        self.state().position = position;
+        self.publish(position);
+    }
+
+    /// Nothing before this counts any more: readers draw everything anew.
+    pub(super) fn begin_anew(&self, position: Position, reason: ResyncReason) {
+        self.state().restart(position, reason);
+        self.publish(position);
+    }
+
+    fn publish(&self, position: Position) {
+        self.position.send_replace(position);
+        self.metrics.position.set(position.seq);
+        self.metrics.epoch.set(u64::try_from(position.epoch).unwrap_or(0));
+    }
+}
+
+/// The state behind a lock is whole after every statement, so a panic elsewhere does not spoil it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

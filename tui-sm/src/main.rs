@@ -1,0 +1,37 @@
+//! The terminal session manager as a process of its own.
+
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = match ajet_shared::config::parse::<ajet_tui_sm::Config>() {
+        Ok(config) => config,
+        Err(sentence) => {
+            eprintln!("ajet-tui-sm: {sentence}");
+            return ExitCode::from(2);
+        }
+    };
+    ajet_shared::telemetry::init("tui-sm");
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    match ajet_tui_sm::run(config, shutdown).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            eprintln!("ajet-tui-sm: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn cancel_on_signal(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    shutdown.cancel();
+}

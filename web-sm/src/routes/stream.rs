@@ -1,0 +1,253 @@
+//! `GET /sse`: the page stays as it would be if it were loaded now (delivery-and-security.md section 2.6).
+
+use std::time::{Duration, Instant};
+
+use ajet_shared::http::Query;
+use ajet_shared::hub::{CloseReason, Connection, Reader, Refused, Signal};
+use ajet_shared::id::{ChannelId, CommunityId, MessageId};
+use ajet_shared::position::Position;
+use ajet_shared::problem::Problem;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::error::fragment;
+use crate::frames::Frames;
+use crate::load::{Beside, Subject};
+use crate::renderer::WebRenderer;
+use crate::state::{App, Caller};
+use crate::view::message::Tail;
+use crate::view::pages::SignedOut;
+use crate::view::render;
+use crate::viewer::{Start, Viewer};
+
+/// A browser that takes nothing for this long is gone. Source: delivery-and-security.md section 2.10.
+const STUCK: Duration = Duration::from_secs(30);
+/// Pieces on their way to one browser.
+const IN_FLIGHT: usize = 4;
+/// About how much is sent in one piece, bytes.
+const PIECE: usize = 32 * 1024;
+/// How long a browser waits after a break, milliseconds. Source: delivery-and-security.md section 2.6.
+const RETRY_MS: std::ops::Range<u64> = 1_000..5_000;
+/// The same when there is no room.
+const RETRY_FULL_MS: u128 = 30_000;
+
+/// What a page shows, by its stream's address.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Shown {
+    cursor: Option<String>,
+    community: Option<CommunityId>,
+    channel: Option<ChannelId>,
+    thread: Option<MessageId>,
+    #[serde(default)]
+    seen: i64,
+    #[serde(default)]
+    replies: i64,
+    tail: Option<String>,
+}
+
+/// `GET /sse`.
+pub(crate) async fn stream(State(app): State<App>, caller: Result<Caller, Problem>, headers: HeaderMap, shown: Result<Query<Shown>, Problem>) -> Response {
+    // A stream of nothing in particular still carries the lists.
+    let shown = shown.map_or_else(|_| Shown::default(), |Query(shown)| shown);
+    // `Last-Event-ID` is newer than the address. A text that is no position is one that cannot be honoured.
+    let last_event = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let resumed = last_event.is_some();
+    let cursor = last_event.or(shown.cursor.as_deref()).map(|text| text.parse().unwrap_or_default());
+    match open(&app, caller, &shown, cursor, resumed).await {
+        Ok((connection, viewer, caller)) => {
+            let (pieces, body) = mpsc::channel(IN_FLIGHT);
+            tokio::spawn(Writer { app, caller, connection, viewer, pieces }.run());
+            events(Body::from_stream(futures::stream::unfold(body, |mut body| async move {
+                let piece: Bytes = body.recv().await?;
+                Some((Ok::<_, std::convert::Infallible>(piece), body))
+            })))
+        }
+        Err(Closed::SignedOut) => fragment(render(&SignedOut)),
+        Err(Closed::Later(ms)) => {
+            let mut frames = Frames::default();
+            frames.retry(ms);
+            events(Body::from(frames.into_bytes()))
+        }
+        Err(Closed::Failed(problem)) => problem.into_response(),
+    }
+}
+
+/// Why there is no stream.
+enum Closed {
+    /// The browser must not come back: a fragment as `text/html` ends it (decisions.md 6).
+    SignedOut,
+    /// It comes back after so many milliseconds.
+    Later(u128),
+    /// It comes back by its own rules.
+    Failed(Problem),
+}
+
+impl From<Problem> for Closed {
+    fn from(problem: Problem) -> Self {
+        if problem.status == 401 { Self::SignedOut } else { Self::Failed(problem) }
+    }
+}
+
+type Opened = (Connection<WebRenderer>, Viewer, Caller);
+
+async fn open(app: &App, caller: Result<Caller, Problem>, shown: &Shown, cursor: Option<Position>, resumed: bool) -> Result<Opened, Closed> {
+    let caller = caller?;
+    let mut world = caller.world(app).await?;
+    if let Some(id) = shown.channel {
+        let subject = Subject::Id { id, community: shown.community };
+        // A channel that is gone for this reader: the lists go on, and the page leaves it.
+        match caller.find(&mut world, &subject).await {
+            Ok(()) => {}
+            Err(problem) if problem.status == 404 => {}
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    if world.community.is_none() {
+        world.community = world.sync.communities.iter().position(|view| Some(view.community.id) == shown.community);
+    }
+    world.online = caller.online(app, &world).await?;
+    let guest_of = world.here.as_ref().filter(|here| !here.joined).map(|here| here.channel.id);
+    let reader = Reader::new(&caller.api, world.sync.clone());
+    let connection = app.hub.connect(reader, cursor, guest_of).await.map_err(|refused| {
+        Closed::Later(match refused {
+            Refused::Full => RETRY_FULL_MS,
+            Refused::Starting | Refused::Draining => u128::from(rand::random_range(RETRY_MS)),
+        })
+    })?;
+    let tail = shown.tail.as_deref().and_then(|text| text.parse::<Tail>().ok());
+    let start = Start { thread: shown.thread, tail, seen: shown.seen, replies: shown.replies, resumed };
+    Ok((connection, Viewer::new(world, start), caller))
+}
+
+fn events(body: Body) -> Response {
+    const HEADERS: [(HeaderName, HeaderValue); 3] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (HEADERS, body).into_response()
+}
+
+/// Writes one stream.
+struct Writer {
+    app: App,
+    caller: Caller,
+    connection: Connection<WebRenderer>,
+    viewer: Viewer,
+    pieces: mpsc::Sender<Bytes>,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut frames = Frames::default();
+        frames.retry(u128::from(rand::random_range(RETRY_MS)));
+        loop {
+            let typing_ends = self.viewer.typing_until();
+            let silence = async {
+                match typing_ends {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut signal = tokio::select! {
+                signal = self.connection.next() => match signal {
+                    Some(signal) => Some(signal),
+                    None => return,
+                },
+                () = silence => None,
+                () = self.pieces.closed() => return,
+            };
+            self.viewer.expire_typing(Instant::now(), &mut frames);
+            while let Some(next) = signal {
+                if !self.apply(next, &mut frames).await {
+                    let _ = self.send(&mut frames).await;
+                    return;
+                }
+                signal = if frames.len() < PIECE { self.connection.try_next() } else { None };
+            }
+            if !self.send(&mut frames).await {
+                return;
+            }
+        }
+    }
+
+    async fn send(&self, frames: &mut Frames) -> bool {
+        if frames.is_empty() {
+            return true;
+        }
+        self.pieces.send_timeout(std::mem::take(frames).into_bytes(), STUCK).await.is_ok()
+    }
+
+    /// Draws one signal; false at the end of the stream.
+    async fn apply(&mut self, signal: Signal<WebRenderer>, frames: &mut Frames) -> bool {
+        match signal {
+            Signal::Ready { position } => {
+                self.viewer.ready(frames);
+                frames.at(position);
+            }
+            Signal::Resumed { .. } => {}
+            Signal::Event(delivery) => {
+                let shared = |lens| delivery.bytes(lens).cloned();
+                self.viewer.event(&delivery.envelope, &shared, Instant::now(), frames);
+                frames.at(delivery.position);
+            }
+            Signal::Typing(envelope) => self.viewer.typing(&envelope, Instant::now(), frames),
+            Signal::Presence(changes) => self.viewer.presence(&changes, frames),
+            Signal::Resync { reason, position } => {
+                tracing::debug!(reason = reason.as_str(), "the page is drawn anew");
+                return self.redraw(position, frames).await;
+            }
+            Signal::Heartbeat { position } => {
+                frames.signals(&serde_json::json!({ "_hb": position.seq % 1_000_000 }));
+                frames.at(position);
+            }
+            Signal::Close { reason: CloseReason::SignedOut, .. } => {
+                frames.outer(&SignedOut);
+                return false;
+            }
+            Signal::Close { retry, .. } => {
+                frames.retry(retry.as_millis());
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The page as it would be loaded now. If it cannot be read, the stream ends and the next one tries again.
+    async fn redraw(&mut self, position: Position, frames: &mut Frames) -> bool {
+        let Some(id) = self.viewer.channel_id() else {
+            // A page without a channel is its lists.
+            let Ok(mut world) = self.caller.world(&self.app).await else { return false };
+            world.community = self.viewer.world.community.filter(|n| *n < world.sync.communities.len());
+            world.online = self.viewer.world.online.clone();
+            self.viewer.redrawn(world, Start::default());
+            self.viewer.ready(frames);
+            frames.at(position);
+            return true;
+        };
+        let community = self.viewer.world.community().map(|view| view.community.id);
+        let beside = self.viewer.thread_id().map_or(Beside::Nothing, Beside::Thread);
+        match self.caller.load(&self.app, &Subject::Id { id, community }, None, beside).await {
+            Ok(loaded) => {
+                if loaded.patches(&self.app, frames).is_err() {
+                    return false;
+                }
+                frames.signals(&serde_json::json!({ "_resync": position.seq % 1_000_000 + 1 }));
+                frames.at(position);
+                let start = Start { thread: loaded.thread_id(), tail: loaded.tail(), seen: loaded.seen(), replies: loaded.replies(), resumed: false };
+                self.viewer.redrawn(loaded.world, start);
+                true
+            }
+            Err(problem) if problem.status == 404 => {
+                // The channel is gone for this reader.
+                frames.signals(&serde_json::json!({ "_goto": "/" }));
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The emoji that are one click away.
+
+/// Emoji and name.
+pub(crate) const QUICK: [(&str, &str); 28] = [
+    ("👍", "thumbs up"),
+    ("✅", "done"),
+    ("👀", "eyes"),
+    ("🎉", "party"),
+    ("🚀", "rocket"),
+    ("❤️", "heart"),
+    ("😂", "laughing"),
+    ("🙏", "thanks"),
+    ("🔥", "fire"),
+    ("👏", "applause"),
+    ("🤔", "thinking"),
+    ("😅", "phew"),
+    ("😮", "surprised"),
+    ("😢", "sad"),
+    ("🐛", "bug"),
+    ("🚢", "ship"),
+    ("📦", "package"),
+    ("🧪", "test"),
+    ("📝", "note"),
+    ("📌", "pin"),
+    ("⏳", "waiting"),
+    ("☕", "coffee"),
+    ("🌊", "wave"),
+    ("🦀", "crab"),
+    ("🛟", "rescue"),
+    ("🔁", "again"),
+    ("⚙️", "gear"),
+    ("💡", "idea"),
+];

@@ -1,0 +1,54 @@
+//! The stream that keeps a page as it would be if it were loaded now.
+
+use ajet_shared::position::Position;
+
+use crate::harness::World;
+
+#[tokio::test]
+async fn a_stream_goes_on_where_the_page_ended() {
+    let world = World::start(3).await;
+    let page = world.page().await;
+    // Written between the page and its stream.
+    let (between, _) = world.write(4, "in between").await;
+    let mut stream = world.stream(&page, None).await;
+    let text = stream.until(&format!("id=\"message-{between}\"")).await;
+    assert!(text.starts_with("retry: "));
+    assert!(text.find("{\"status\":\"live\"}") < text.find("#messages"), "live comes first");
+    assert!(text.contains("data: selector #messages\ndata: mode append"));
+    let (after, position) = world.write(5, "and live").await;
+    let text = stream.until(&format!("id: {position}\n")).await;
+    assert!(text.contains(&format!("id=\"message-{after}\"")));
+    assert_eq!(text.matches("class=\"msg cont\"").count(), 1, "the second continues the first");
+    assert_eq!(text.matches(&format!("id=\"message-{between}\"")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_stream_brings_what_was_missed_and_no_more() {
+    let world = World::start(1).await;
+    let page = world.page().await;
+    let (seen, position) = world.write(2, "seen").await;
+    let mut stream = world.stream(&page, None).await;
+    stream.until(&format!("id: {position}\n")).await;
+    drop(stream);
+    let (missed, _) = world.write(3, "missed").await;
+    let mut stream = world.stream(&page, Some(position)).await;
+    let text = stream.until(&format!("id=\"message-{missed}\"")).await;
+    assert!(!text.contains(&format!("id=\"message-{seen}\"")));
+    // It may be there already: taken away first.
+    assert!(text.find(&format!("data: selector #message-{missed}\ndata: mode remove")) < text.find("#messages"));
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_epoch_draws_the_page_anew() {
+    let world = World::start(3).await;
+    let page = world.page().await;
+    let mut stream = world.stream(&page, Some(Position { epoch: 9, seq: 1 })).await;
+    let text = stream.until("\"_resync\"").await;
+    assert!(text.contains("data: selector #messages\ndata: mode inner"));
+    for message in &world.known.messages {
+        assert!(text.contains(&format!("id=\"message-{}\"", message.id)));
+    }
+    assert!(text.contains("id=\"channel-header\""));
+    assert!(text.contains(&format!("id=\"channel-{}\"", world.known.channel.channel.id)));
+    assert!(text.contains("Ola Brandt") && world.known.me.display_name == "Ola Brandt");
+}

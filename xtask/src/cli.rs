@@ -1,0 +1,154 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Chores of this repository: start the stack, sign in, test, lint.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The chores.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything with a demo community and stay until Ctrl-C.
+    Dev(DevOptions),
+    /// Run a command against a fresh, empty stack of its own, then leave nothing behind.
+    WithStack(WithStackOptions),
+    /// Sign in at the running stack as NAME and print a session token.
+    Login(LoginOptions),
+    /// Run the tests: unit, integration, e2e, or all of them.
+    Test(TestOptions),
+    /// Check formatting, lints and documentation, as strictly as CI does.
+    Lint,
+    /// Fetch the browser assets that a build takes from outside, check them and say how large they are.
+    Assets,
+    /// Measure: the surrounding stack, or a fresh one of release builds.
+    Bench(BenchOptions),
+}
+
+/// Options of `dev`.
+#[derive(Debug, Args)]
+pub(crate) struct DevOptions {
+    /// Empty the data folder first.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+}
+
+/// Options of `with-stack`.
+#[derive(Debug, Args)]
+pub(crate) struct WithStackOptions {
+    /// What the database holds at the start; empty without this option.
+    #[arg(long, value_enum)]
+    pub(crate) seed: Option<Seed>,
+    /// Run each service as its own supervised process (with pid and log files in the run folder).
+    #[arg(long)]
+    pub(crate) separate: bool,
+    /// How many of each service.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) replicas: u8,
+    /// Rate limits: those of production, or out of the way.
+    #[arg(long, value_enum, default_value_t = Limits::Relaxed)]
+    pub(crate) limits: Limits,
+    /// Use the release build of the services.
+    #[arg(long)]
+    pub(crate) release: bool,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Contents of a new database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Seed {
+    /// One community with five people, six channels and two weeks of talk.
+    Demo,
+}
+
+/// Which rate limits the gateway applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Limits {
+    /// Those of production.
+    Default,
+    /// So high that no test meets them.
+    Relaxed,
+}
+
+impl Limits {
+    /// The value of `AJET_LIMITS`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Relaxed => "relaxed",
+        }
+    }
+}
+
+/// Options of `login`.
+#[derive(Debug, Args)]
+pub(crate) struct LoginOptions {
+    /// Login name at the development provider, for example `mara`.
+    pub(crate) name: String,
+    /// While no community exists: create this one, with NAME as its owner.
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) community: Option<String>,
+}
+
+/// Options of `test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestOptions {
+    /// Which tier.
+    #[arg(value_enum, default_value_t = Tier::All)]
+    pub(crate) tier: Tier,
+    /// Run the long loops at their full length.
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Passed on to the test programs, for example a part of a test's name.
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+/// The tiers of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// Pure tests, no services, seconds.
+    Unit,
+    /// Against a real Postgres, NATS and S3.
+    Integration,
+    /// The whole stack from outside, with browsers.
+    E2e,
+    /// One after the other.
+    All,
+}
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchOptions {
+    /// What to measure.
+    #[arg(value_enum, default_value_t = BenchName::Deliver)]
+    pub(crate) name: BenchName,
+}
+
+/// The benches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchName {
+    /// From posting a message to its being seen by 50 readers.
+    Deliver,
+    /// Resident memory of each process, idle and with 100 open streams.
+    Memory,
+}
+
+impl BenchName {
+    /// As it is typed.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliver => "deliver",
+            Self::Memory => "memory",
+        }
+    }
+}
