@@ -57,7 +57,8 @@ fn main() {
         let _ = writeln!(
             code,
             "/// `{stem}.{extension}`.\npub(crate) const {constant}: Asset = Asset {{ alias: \"{stem}.{extension}\", \
-             url: \"/assets/{stem}-{hash}.{extension}\", mime: {mime:?}, bytes: include_bytes!({file:?}) }};"
+             url: \"/assets/{stem}-{hash}.{extension}\", mime: {mime:?}, bytes: include_bytes!(r\"{}\") }};",
+            file.display()
         );
     }
     fs::write(out.join("assets.rs"), code).expect("OUT_DIR is writable");
@@ -73,8 +74,12 @@ fn sha256(bytes: &[u8]) -> String {
 /// The checked bundle.
 fn datastar(out: &Path) -> Vec<u8> {
     if let Some(file) = env::var_os("AJET_DATASTAR_JS") {
-        let bytes = fs::read(&file).unwrap_or_else(|error| panic!("AJET_DATASTAR_JS: {}: {error}", file.display()));
-        assert!(sha256(&bytes) == DATASTAR_SHA256, "AJET_DATASTAR_JS is not Datastar 1.0.4 (its SHA-256 should be {DATASTAR_SHA256})");
+        let bytes = fs::read(&file)
+            .unwrap_or_else(|error| panic!("AJET_DATASTAR_JS: {}: {error}", file.display()));
+        assert!(
+            sha256(&bytes) == DATASTAR_SHA256,
+            "AJET_DATASTAR_JS is not Datastar 1.0.4 (its SHA-256 should be {DATASTAR_SHA256})"
+        );
         return bytes;
     }
     let before = out.join("datastar.js");
@@ -100,10 +105,15 @@ fn datastar(out: &Path) -> Vec<u8> {
 
 /// Looks through the unpacked crates of every registry.
 fn find(carrier: &Carrier) -> Option<Vec<u8>> {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))?;
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))?;
     let registries = fs::read_dir(home.join("registry/src")).ok()?;
     registries.flatten().find_map(|registry| {
-        let file = registry.path().join(format!("{}-{}", carrier.name, carrier.version)).join(carrier.path);
+        let file = registry
+            .path()
+            .join(format!("{}-{}", carrier.name, carrier.version))
+            .join(carrier.path);
         let mut bytes = fs::read(file).ok()?;
         bytes.extend_from_slice(carrier.tail.as_bytes());
         (sha256(&bytes) == DATASTAR_SHA256).then_some(bytes)
@@ -137,7 +147,9 @@ fn trim_css(css: &str) -> String {
     bare.push_str(rest);
     let mut dense = lines(&bare, |line| !line.is_empty());
     // A space beside these says nothing: selectors of ours have none after a colon.
-    for (spaced, tight) in [(" {", "{"), ("{ ", "{"), (" }", "}"), ("; ", ";"), (": ", ":"), (", ", ","), (";}", "}")] {
+    for (spaced, tight) in
+        [(" {", "{"), ("{ ", "{"), (" }", "}"), ("; ", ";"), (": ", ":"), (", ", ","), (";}", "}")]
+    {
         dense = dense.replace(spaced, tight);
     }
     dense
@@ -145,7 +157,22 @@ fn trim_css(css: &str) -> String {
 
 /// Without comment lines and indentation. Our script has no text that spans lines.
 fn trim_js(js: &str) -> String {
-    lines(js, |line| !line.is_empty() && !line.starts_with("//"))
+    let mut dense = lines(js, |line| !line.is_empty() && !line.starts_with("//"));
+    // No text of the script holds one of these.
+    for (spaced, tight) in [
+        (" = ", "="),
+        (" => ", "=>"),
+        (" === ", "==="),
+        (" !== ", "!=="),
+        (" && ", "&&"),
+        (" || ", "||"),
+        (" {\n", "{\n"),
+        ("{ ", "{"),
+        (" }", "}"),
+    ] {
+        dense = dense.replace(spaced, tight);
+    }
+    dense
 }
 
 fn lines(text: &str, keep: impl Fn(&str) -> bool) -> String {

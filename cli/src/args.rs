@@ -60,7 +60,14 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, hide_short_help = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Colours.
-    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
     pub(crate) color: ColorWhen,
     /// Never ask.
     #[arg(long, global = true, hide_short_help = true)]
@@ -462,7 +469,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         "w" => 7 * 86_400,
         _ => return Err(EXAMPLE.to_owned()),
     };
-    number.checked_mul(unit).filter(|seconds| *seconds > 0 && *seconds < 10 * 366 * 86_400).map(Duration::from_secs).ok_or_else(|| EXAMPLE.to_owned())
+    number
+        .checked_mul(unit)
+        .filter(|seconds| *seconds > 0 && *seconds < 10 * 366 * 86_400)
+        .map(Duration::from_secs)
+        .ok_or_else(|| EXAMPLE.to_owned())
 }
 
 #[cfg(test)]

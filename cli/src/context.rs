@@ -63,10 +63,20 @@ impl Context {
         let settings = Settings::load(&global)?;
         for (key, near) in settings.unknown_keys() {
             let advice = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
-            screen.warn(&format!("Unknown setting {key} in {}.{advice}", settings.paths.config.display()));
+            screen.warn(&format!(
+                "Unknown setting {key} in {}.{advice}",
+                settings.paths.config.display()
+            ));
         }
         let deadline = Instant::now() + global.timeout;
-        Ok(Self { global, settings, screen, deadline, client: OnceCell::new(), sync: OnceCell::new() })
+        Ok(Self {
+            global,
+            settings,
+            screen,
+            deadline,
+            client: OnceCell::new(),
+            sync: OnceCell::new(),
+        })
     }
 
     pub(crate) fn output(&self, schema: &'static Schema) -> CliResult<Output> {
@@ -87,31 +97,43 @@ impl Context {
             system_proxy: !server.is_local(),
         };
         if server.is_in_the_open() {
-            self.screen.warn(&format!("{server} is not encrypted: anybody on the way can read along."));
+            self.screen
+                .warn(&format!("{server} is not encrypted: anybody on the way can read along."));
         }
-        ApiClient::with_options(vec![server.url().clone()], &options).map_err(|error| CliError::from_client(error, &server.host()))
+        ApiClient::with_options(vec![server.url().clone()], &options)
+            .map_err(|error| CliError::from_client(error, &server.host()))
     }
 
     /// The client of the user, repeating what may be repeated until the time is up. Made when first needed.
     pub(crate) async fn client(&self) -> CliResult<&ApiClient> {
         let make = async || {
             let server = self.server()?;
-            let (token, _) = self.settings.token.as_ref().ok_or_else(|| CliError::signed_out(&server.host()))?;
+            let (token, _) =
+                self.settings.token.as_ref().ok_or_else(|| CliError::signed_out(&server.host()))?;
             Ok(self.anonymous(server)?.with_token(token).retrying(self.deadline))
         };
         self.client.get_or_try_init(make).await
     }
 
     /// Waits for a call and says what its failure means here.
-    pub(crate) async fn call<T>(&self, call: impl Future<Output = Result<T, ClientError>>) -> CliResult<T> {
+    pub(crate) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, ClientError>>,
+    ) -> CliResult<T> {
         let started = Instant::now();
         let outcome = call.await;
         if self.global.verbose > 0 {
             let result = match &outcome {
                 Ok(_) => "ok".to_owned(),
-                Err(error) => error.status().map_or_else(|| error.to_string(), |status| status.to_string()),
+                Err(error) => {
+                    error.status().map_or_else(|| error.to_string(), |status| status.to_string())
+                }
             };
-            self.screen.say(&format!("{} {result} after {} ms", self.host(), started.elapsed().as_millis()));
+            self.screen.say(&format!(
+                "{} {result} after {} ms",
+                self.host(),
+                started.elapsed().as_millis()
+            ));
         }
         outcome.map_err(|error| self.failed(error))
     }
@@ -141,9 +163,11 @@ impl Context {
             Some((slug, _)) => find_community(sync, slug),
             None => match sync.communities.as_slice() {
                 [only] => Ok(only),
-                [] => Err(CliError::not_found("You are in no community yet.").hint("Ask for an invite, or make one: ajet-chat community create NAME")),
+                [] => Err(CliError::not_found("You are in no community yet.")
+                    .hint("Ask for an invite, or make one: ajet-chat community create NAME")),
                 several => {
-                    let slugs: Vec<&str> = several.iter().map(|view| view.community.slug.as_str()).collect();
+                    let slugs: Vec<&str> =
+                        several.iter().map(|view| view.community.slug.as_str()).collect();
                     Err(CliError::usage("You are in several communities. Say which one.")
                         .hint(format!("-c with one of: {}", slugs.join(" ")))
                         .hint(format!("Or for good: ajet-chat community use {}", slugs[0])))
@@ -162,7 +186,9 @@ impl Context {
     pub(crate) async fn channel_to_write(&self, text: &str) -> CliResult<Place> {
         let named = ChannelRef::parse(text, self.server()?)?;
         match (self.place(&named).await, &named) {
-            (Err(error), ChannelRef::User(username)) if error.exit == Exit::NotFound => self.open_direct_message(username).await,
+            (Err(error), ChannelRef::User(username)) if error.exit == Exit::NotFound => {
+                self.open_direct_message(username).await
+            }
             (place, _) => place,
         }
     }
@@ -174,7 +200,9 @@ impl Context {
             let mut page = limit(100);
             loop {
                 let members = self.call(client.members(community.community.id, page)).await?;
-                if let Some(member) = members.items.iter().find(|member| member.user.username == username) {
+                if let Some(member) =
+                    members.items.iter().find(|member| member.user.username == username)
+                {
                     let view = self.call(client.open_direct_message(&[member.user.id])).await?;
                     return Ok(Place { view, community: None, name: format!("@{username}") });
                 }
@@ -184,17 +212,22 @@ impl Context {
                 }
             }
         }
-        Err(CliError::not_found(format!("You share no community with a @{username}.")).hint("ajet-chat community members"))
+        Err(CliError::not_found(format!("You share no community with a @{username}."))
+            .hint("ajet-chat community members"))
     }
 
     async fn place(&self, named: &ChannelRef) -> CliResult<Place> {
         let sync = self.sync().await?;
         match named {
             ChannelRef::Id(id) => self.place_of(*id).await,
-            ChannelRef::User(username) => direct_message(sync, username)
-                .ok_or_else(|| CliError::not_found(format!("You have no direct message with @{username}.")).hint("Open one in the browser.")),
+            ChannelRef::User(username) => direct_message(sync, username).ok_or_else(|| {
+                CliError::not_found(format!("You have no direct message with @{username}."))
+                    .hint("Open one in the browser.")
+            }),
             ChannelRef::Name(name) => self.named_channel(self.community().await?, name).await,
-            ChannelRef::Link { slug, name } => self.named_channel(find_community(sync, slug)?, name).await,
+            ChannelRef::Link { slug, name } => {
+                self.named_channel(find_community(sync, slug)?, name).await
+            }
         }
     }
 
@@ -210,11 +243,18 @@ impl Context {
         }
         let near = nearest(name, all.iter().filter_map(|view| view.channel.name.as_deref()));
         let advice = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
-        Err(CliError::not_found(format!("No channel \"{name}\" in {}.{advice}", community.community.name)).hint("ajet-chat channel list --all"))
+        Err(CliError::not_found(format!(
+            "No channel \"{name}\" in {}.{advice}",
+            community.community.name
+        ))
+        .hint("ajet-chat channel list --all"))
     }
 
     /// All channels of a community that the user may see.
-    pub(crate) async fn channels_of(&self, community: &CommunityView) -> CliResult<Vec<ChannelView>> {
+    pub(crate) async fn channels_of(
+        &self,
+        community: &CommunityView,
+    ) -> CliResult<Vec<ChannelView>> {
         let client = self.client().await?;
         Ok(self.call(client.channels(community.community.id)).await?.items)
     }
@@ -227,10 +267,13 @@ impl Context {
         }
         let client = self.client().await?;
         let view = self.call(client.channel(id)).await?;
-        let community = sync.communities.iter().find(|of| Some(of.community.id) == view.channel.community_id);
+        let community =
+            sync.communities.iter().find(|of| Some(of.community.id) == view.channel.community_id);
         Ok(match community {
             Some(community) => in_community(view, &community.community),
-            None => Place { name: view.channel.name.clone().unwrap_or_default(), view, community: None },
+            None => {
+                Place { name: view.channel.name.clone().unwrap_or_default(), view, community: None }
+            }
         })
     }
 
@@ -244,7 +287,9 @@ impl Context {
                 let client = self.client().await?;
                 let page = self.call(client.messages(place.id(), limit(20))).await?;
                 let newest = page.items.iter().rev().find(|message| message.deleted_at.is_none());
-                newest.map(|message| message.id).ok_or_else(|| CliError::not_found(format!("There is no message in {} yet.", place.label())))
+                newest.map(|message| message.id).ok_or_else(|| {
+                    CliError::not_found(format!("There is no message in {} yet.", place.label()))
+                })
             }
             MessageRef::Fragment(fragment) => self.fitting(&fragment, text).await,
         }
@@ -255,7 +300,9 @@ impl Context {
         let id = self.message_id(text).await?;
         let client = self.client().await?;
         self.call(client.message(id)).await.map_err(|error| match error.exit {
-            Exit::NotFound => CliError::not_found(format!("There is no message \"{text}\" that you can see.")),
+            Exit::NotFound => {
+                CliError::not_found(format!("There is no message \"{text}\" that you can see."))
+            }
             _ => error,
         })
     }
@@ -265,8 +312,12 @@ impl Context {
             return Ok(id);
         }
         let me = self.sync().await?.me.user.id;
-        let mine = self.search(|message| message.author.id == me && message.deleted_at.is_none()).await?;
-        mine.into_iter().max().ok_or_else(|| CliError::not_found("You have not sent a message lately.").hint("Give its id or its link."))
+        let mine =
+            self.search(|message| message.author.id == me && message.deleted_at.is_none()).await?;
+        mine.into_iter().max().ok_or_else(|| {
+            CliError::not_found("You have not sent a message lately.")
+                .hint("Give its id or its link.")
+        })
     }
 
     async fn fitting(&self, fragment: &str, typed: &str) -> CliResult<MessageId> {
@@ -276,9 +327,17 @@ impl Context {
         }
         match ids.as_slice() {
             [id] => Ok(*id),
-            [] => Err(CliError::not_found(format!("No recent message has the id \"{typed}\".")).hint("Give the full id, or the link.")),
+            [] => Err(CliError::not_found(format!("No recent message has the id \"{typed}\"."))
+                .hint("Give the full id, or the link.")),
             several => {
-                let mut error = CliError::new(Exit::NotFound, "ambiguous", format!("\"{typed}\" fits {} messages. Give more characters, or the link.", several.len()));
+                let mut error = CliError::new(
+                    Exit::NotFound,
+                    "ambiguous",
+                    format!(
+                        "\"{typed}\" fits {} messages. Give more characters, or the link.",
+                        several.len()
+                    ),
+                );
                 for id in several.iter().take(10) {
                     error = error.hint(id.to_string());
                 }
@@ -291,22 +350,32 @@ impl Context {
     async fn search(&self, wanted: impl Fn(&Message) -> bool) -> CliResult<Vec<MessageId>> {
         let sync = self.sync().await?;
         let client = self.client().await?;
-        let mut channels: Vec<&ChannelView> = sync.communities.iter().flat_map(|community| &community.channels).chain(&sync.dms).collect();
+        let mut channels: Vec<&ChannelView> = sync
+            .communities
+            .iter()
+            .flat_map(|community| &community.channels)
+            .chain(&sync.dms)
+            .collect();
         channels.sort_by_key(|view| std::cmp::Reverse(view.channel.last_seq));
         let mut ids = Vec::new();
         for view in channels.into_iter().take(SEARCHED_CHANNELS) {
-            let page = self.call(client.messages(view.channel.id, limit(SEARCHED_MESSAGES))).await?;
-            ids.extend(page.items.iter().filter(|message| wanted(message)).map(|message| message.id));
+            let page =
+                self.call(client.messages(view.channel.id, limit(SEARCHED_MESSAGES))).await?;
+            ids.extend(
+                page.items.iter().filter(|message| wanted(message)).map(|message| message.id),
+            );
         }
         Ok(ids)
     }
 
     /// Where people see a message.
     pub(crate) fn message_url(&self, place: &Place, id: MessageId) -> String {
-        let server = self.settings.server.as_ref().map(|(server, _)| server.to_string()).unwrap_or_default();
+        let server =
+            self.settings.server.as_ref().map(|(server, _)| server.to_string()).unwrap_or_default();
         match &place.community {
             Some(community) => {
-                let name: String = url::form_urlencoded::byte_serialize(place.name.as_bytes()).collect();
+                let name: String =
+                    url::form_urlencoded::byte_serialize(place.name.as_bytes()).collect();
                 format!("{server}/c/{}/channels/{name}/m/{id}", community.slug)
             }
             None => format!("{server}/dm/{}", place.id()),
@@ -321,11 +390,17 @@ pub(crate) fn limit(n: u16) -> PageQuery {
 
 pub(crate) fn find_community<'a>(sync: &'a Sync, slug: &str) -> CliResult<&'a CommunityView> {
     let found = sync.communities.iter().find(|view| view.community.slug == slug);
-    found.or_else(|| sync.communities.iter().find(|view| view.community.name.eq_ignore_ascii_case(slug))).ok_or_else(|| {
-        let near = nearest(slug, sync.communities.iter().map(|view| view.community.slug.as_str()));
-        let advice = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
-        CliError::not_found(format!("You are in no community \"{slug}\".{advice}")).hint("ajet-chat community list")
-    })
+    found
+        .or_else(|| {
+            sync.communities.iter().find(|view| view.community.name.eq_ignore_ascii_case(slug))
+        })
+        .ok_or_else(|| {
+            let near =
+                nearest(slug, sync.communities.iter().map(|view| view.community.slug.as_str()));
+            let advice = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
+            CliError::not_found(format!("You are in no community \"{slug}\".{advice}"))
+                .hint("ajet-chat community list")
+        })
 }
 
 /// A channel of mine, from what is known.
@@ -339,19 +414,33 @@ pub(crate) fn known_place(sync: &Sync, id: ChannelId) -> Option<Place> {
 }
 
 pub(crate) fn in_community(view: ChannelView, community: &Community) -> Place {
-    Place { name: view.channel.name.clone().unwrap_or_default(), view, community: Some(community.clone()) }
+    Place {
+        name: view.channel.name.clone().unwrap_or_default(),
+        view,
+        community: Some(community.clone()),
+    }
 }
 
 /// A direct message is named by the others in it.
 pub(crate) fn conversation(sync: &Sync, view: &ChannelView) -> Place {
-    let others: Vec<String> = view.members.iter().filter(|member| member.id != sync.me.user.id).map(|member| format!("@{}", member.username)).collect();
-    let name = if others.is_empty() { format!("@{}", sync.me.user.username) } else { others.join(",") };
+    let others: Vec<String> = view
+        .members
+        .iter()
+        .filter(|member| member.id != sync.me.user.id)
+        .map(|member| format!("@{}", member.username))
+        .collect();
+    let name =
+        if others.is_empty() { format!("@{}", sync.me.user.username) } else { others.join(",") };
     Place { view: view.clone(), community: None, name }
 }
 
 fn direct_message(sync: &Sync, username: &str) -> Option<Place> {
     let with = |view: &&ChannelView| {
-        view.channel.kind == ChannelKind::Dm && view.members.iter().any(|member| member.username == username && member.id != sync.me.user.id)
+        view.channel.kind == ChannelKind::Dm
+            && view
+                .members
+                .iter()
+                .any(|member| member.username == username && member.id != sync.me.user.id)
     };
     sync.dms.iter().find(with).map(|view| conversation(sync, view))
 }

@@ -54,7 +54,13 @@ pub(crate) type CliResult<T = ()> = Result<T, CliError>;
 
 impl CliError {
     pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
-        Self { exit, code: code.to_owned(), message: message.into(), hints: Vec::new(), trace_id: None }
+        Self {
+            exit,
+            code: code.to_owned(),
+            message: message.into(),
+            hints: Vec::new(),
+            trace_id: None,
+        }
     }
 
     /// Ends a command whose work is done.
@@ -85,7 +91,8 @@ impl CliError {
     }
 
     pub(crate) fn signed_out(host: &str) -> Self {
-        Self::new(Exit::SignedOut, "unauthenticated", format!("You are not signed in to {host}.")).hint(format!("ajet-chat login --server {host}"))
+        Self::new(Exit::SignedOut, "unauthenticated", format!("You are not signed in to {host}."))
+            .hint(format!("ajet-chat login --server {host}"))
     }
 
     /// With one more line on what to do, best a command to copy.
@@ -99,15 +106,24 @@ impl CliError {
     pub(crate) fn from_client(error: ClientError, host: &str) -> Self {
         match error {
             ClientError::Problem(problem) => Self::from_problem(&problem, host),
-            ClientError::Unreachable(reason) => {
-                Self::new(Exit::Unreachable, "unreachable", format!("Cannot reach {host}: {reason}.")).hint("Check the address and your network, then try again.")
-            }
-            ClientError::Timeout(after) => {
-                Self::new(Exit::Unreachable, "timeout", format!("No answer from {host} after {} s.", after.as_secs().max(1)))
-                    .hint("Try again, or allow more time: --timeout 60s")
-            }
-            ClientError::Decode(reason) => Self::new(Exit::Failed, "unreadable", format!("{host} answered something this version cannot read: {reason}."))
-                .hint("Is it an ajet-chat server, and not newer than this program?"),
+            ClientError::Unreachable(reason) => Self::new(
+                Exit::Unreachable,
+                "unreachable",
+                format!("Cannot reach {host}: {reason}."),
+            )
+            .hint("Check the address and your network, then try again."),
+            ClientError::Timeout(after) => Self::new(
+                Exit::Unreachable,
+                "timeout",
+                format!("No answer from {host} after {} s.", after.as_secs().max(1)),
+            )
+            .hint("Try again, or allow more time: --timeout 60s"),
+            ClientError::Decode(reason) => Self::new(
+                Exit::Failed,
+                "unreadable",
+                format!("{host} answered something this version cannot read: {reason}."),
+            )
+            .hint("Is it an ajet-chat server, and not newer than this program?"),
             ClientError::Setup(reason) => Self::usage(sentence(&reason)),
         }
     }
@@ -124,11 +140,13 @@ impl CliError {
         };
         let mut error = match exit {
             Exit::SignedOut => Self::signed_out(host),
-            Exit::RateLimited => Self::new(exit, "", "Too many requests in a short time.").hint(match problem.retry_after {
-                Some(1) => "Try again in a second.".to_owned(),
-                Some(seconds) => format!("Try again in {seconds} seconds."),
-                None => "Try again in a moment.".to_owned(),
-            }),
+            Exit::RateLimited => Self::new(exit, "", "Too many requests in a short time.").hint(
+                match problem.retry_after {
+                    Some(1) => "Try again in a second.".to_owned(),
+                    Some(seconds) => format!("Try again in {seconds} seconds."),
+                    None => "Try again in a moment.".to_owned(),
+                },
+            ),
             _ => Self::new(exit, "", sentence(&problem.to_string())),
         };
         error.code = problem.slug().replace('-', "_");
@@ -162,7 +180,13 @@ impl CliError {
             error: Body<'a>,
         }
         let hint = (!self.hints.is_empty()).then(|| self.hints.join("\n"));
-        let body = Body { code: &self.code, exit: self.exit as u8, message: &self.message, hint, trace_id: self.trace_id.as_deref() };
+        let body = Body {
+            code: &self.code,
+            exit: self.exit as u8,
+            message: &self.message,
+            hint,
+            trace_id: self.trace_id.as_deref(),
+        };
         serde_json::to_string(&Outer { error: body }).unwrap_or_default()
     }
 
@@ -182,7 +206,8 @@ impl CliError {
 pub(crate) fn sentence(text: &str) -> String {
     let text = text.trim();
     let mut chars = text.chars();
-    let mut sentence: String = chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default();
+    let mut sentence: String =
+        chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default();
     if !sentence.ends_with(['.', '?', '!', '…']) {
         sentence.push('.');
     }
@@ -194,12 +219,30 @@ mod tests {
     use super::*;
 
     fn exit(status: u16) -> u8 {
-        CliError::from_client(ClientError::Problem(Box::new(Problem::new(status, "x-y", "No"))), "h").exit as u8
+        CliError::from_client(
+            ClientError::Problem(Box::new(Problem::new(status, "x-y", "No"))),
+            "h",
+        )
+        .exit as u8
     }
 
     #[test]
     fn each_status_has_its_exit_code() {
-        let cases = [(400, 7), (401, 4), (403, 5), (404, 6), (409, 7), (410, 7), (413, 7), (422, 7), (429, 8), (500, 1), (502, 9), (503, 9), (504, 9)];
+        let cases = [
+            (400, 7),
+            (401, 4),
+            (403, 5),
+            (404, 6),
+            (409, 7),
+            (410, 7),
+            (413, 7),
+            (422, 7),
+            (429, 8),
+            (500, 1),
+            (502, 9),
+            (503, 9),
+            (504, 9),
+        ];
         for (status, code) in cases {
             assert_eq!(exit(status), code, "{status}");
         }
@@ -207,10 +250,15 @@ mod tests {
 
     #[test]
     fn the_form_is_sign_reason_hint_trace() {
-        let mut problem = Problem::new(403, "missing-role", "Not allowed").with_detail("only admins may do this\x1b[2J");
+        let mut problem = Problem::new(403, "missing-role", "Not allowed")
+            .with_detail("only admins may do this\x1b[2J");
         problem.trace_id = Some("t1".to_owned());
-        let error = CliError::from_client(ClientError::Problem(Box::new(problem)), "h").hint("ask an admin");
-        assert_eq!(error.to_text(Paint::OFF), "✗ Only admins may do this␛[2J.\n  ask an admin\n  trace t1\n");
+        let error = CliError::from_client(ClientError::Problem(Box::new(problem)), "h")
+            .hint("ask an admin");
+        assert_eq!(
+            error.to_text(Paint::OFF),
+            "✗ Only admins may do this␛[2J.\n  ask an admin\n  trace t1\n"
+        );
         assert_eq!(
             error.to_json(),
             r#"{"error":{"code":"missing_role","exit":5,"message":"Only admins may do this\u001b[2J.","hint":"ask an admin","trace_id":"t1"}}"#

@@ -37,7 +37,9 @@ fn main() -> ExitCode {
     let (json, paint) = (cli.global.json.is_some(), paint(cli.global.color));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit(&CliError::failed(format!("Cannot start: {error}.")), json, paint),
+        Err(error) => {
+            return exit(&CliError::failed(format!("Cannot start: {error}.")), json, paint);
+        }
     };
     let outcome = runtime.block_on(commands::run(cli));
     // What still runs in the background (a name being looked up) is not waited for.
@@ -60,15 +62,23 @@ fn paint(when: ColorWhen) -> Paint {
 /// Help goes to standard output; a mistake gets our form of error and advice.
 fn refuse(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let text = if std::io::stdout().is_terminal() { error.render().ansi().to_string() } else { error.render().to_string() };
-        return output::print(&text).map_or_else(|error| ExitCode::from(error.exit as u8), |()| ExitCode::SUCCESS);
+        let text = if std::io::stdout().is_terminal() {
+            error.render().ansi().to_string()
+        } else {
+            error.render().to_string()
+        };
+        return output::print(&text)
+            .map_or_else(|error| ExitCode::from(error.exit as u8), |()| ExitCode::SUCCESS);
     }
     let text = error.render().to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         eprint!("{text}");
         return ExitCode::from(Exit::Usage as u8);
     }
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"));
     let first = lines.next().unwrap_or("wrong use").trim_start_matches("error: ");
     let mut mistake = CliError::usage(sentence(first));
     for line in lines {
@@ -81,9 +91,19 @@ fn refuse(error: &clap::Error) -> ExitCode {
 /// A panic is a bug of ours: one line for people, the details in a file. They hold no text of the user.
 fn report_bug(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    let state = settings::env("XDG_STATE_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(settings::env("HOME")?).join(".local/state")));
-    let file = state.map(|state| state.join("ajet-chat").join(format!("crash-{}.txt", time::OffsetDateTime::now_utc().unix_timestamp())));
-    let details = format!("ajet-chat {} stopped at {place}\n\n{}\n", env!("CARGO_PKG_VERSION"), std::backtrace::Backtrace::force_capture());
+    let state = settings::env("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(settings::env("HOME")?).join(".local/state")));
+    let file = state.map(|state| {
+        state
+            .join("ajet-chat")
+            .join(format!("crash-{}.txt", time::OffsetDateTime::now_utc().unix_timestamp()))
+    });
+    let details = format!(
+        "ajet-chat {} stopped at {place}\n\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::backtrace::Backtrace::force_capture()
+    );
     match file {
         Some(file) if settings::write_private(&file, &details).is_ok() => {
             eprintln!("✗ ajet-chat stopped because of a bug. Details: {}", file.display());

@@ -47,7 +47,11 @@ pub(crate) const MESSAGE: Schema = Schema {
 
 /// A message as data.
 pub(crate) fn record(context: &Context, message: &Message, place: &Place) -> Record {
-    let reactions: Vec<Value> = message.reactions.iter().map(|reaction| json!({ "emoji": reaction.emoji, "count": reaction.count })).collect();
+    let reactions: Vec<Value> = message
+        .reactions
+        .iter()
+        .map(|reaction| json!({ "emoji": reaction.emoji, "count": reaction.count }))
+        .collect();
     let community = place.community.as_ref().map(|community| community.slug.clone());
     Record::default()
         .with("id", message.id.to_string())
@@ -85,7 +89,11 @@ fn clock(moment: OffsetDateTime) -> String {
 
 /// `Fri 20 Nov 2026`, where the user is.
 pub(crate) fn day(moment: OffsetDateTime) -> String {
-    local(moment).format(format_description!("[weekday repr:short] [day padding:none] [month repr:short] [year]")).unwrap_or_default()
+    local(moment)
+        .format(format_description!(
+            "[weekday repr:short] [day padding:none] [month repr:short] [year]"
+        ))
+        .unwrap_or_default()
 }
 
 /// Draws messages for people, one after the other; knows the day of the last one.
@@ -102,7 +110,13 @@ pub(crate) struct Transcript {
 impl Transcript {
     /// For messages of one channel, or with the channel's name before each.
     pub(crate) fn new(screen: Screen, author_width: usize, channel_width: Option<usize>) -> Self {
-        Self { screen, width: screen.width(), author_width: author_width.clamp(3, 20), channel_width, last_day: None }
+        Self {
+            screen,
+            width: screen.width(),
+            author_width: author_width.clamp(3, 20),
+            channel_width,
+            last_day: None,
+        }
     }
 
     /// A message, after a line for its day where that changes. Replies stand further in.
@@ -126,7 +140,12 @@ impl Transcript {
             head.push_str(&paint.dim("↳ "));
             indent += 2;
         }
-        head.push_str(&paint.hue(hue(message.author.id), &padded(&message.author.display_name, self.author_width)));
+        head.push_str(
+            &paint.hue(
+                hue(message.author.id),
+                &padded(&message.author.display_name, self.author_width),
+            ),
+        );
         head.push_str("  ");
         indent += self.author_width + 2;
         // A terminal too narrow for columns gets the text below the name.
@@ -172,13 +191,21 @@ impl Transcript {
         }
         for attachment in &message.attachments {
             let name = terminal_line(&attachment.filename).into_owned();
-            lines.push((format!("▣ {name} {}", paint.dim(&size(attachment.size_bytes))), 2 + columns(&name)));
+            lines.push((
+                format!("▣ {name} {}", paint.dim(&size(attachment.size_bytes))),
+                2 + columns(&name),
+            ));
         }
         let mut notes = Vec::new();
         if message.edited_at.is_some() {
             notes.push("edited".to_owned());
         }
-        notes.extend(message.reactions.iter().map(|reaction| format!("{} {}", terminal_line(&reaction.emoji), reaction.count)));
+        notes.extend(
+            message
+                .reactions
+                .iter()
+                .map(|reaction| format!("{} {}", terminal_line(&reaction.emoji), reaction.count)),
+        );
         match message.reply_count {
             0 => {}
             1 => notes.push("1 reply".to_owned()),
@@ -210,7 +237,11 @@ fn size(bytes: i64) -> String {
         value /= 1_000;
         unit += 1;
     }
-    if unit == 0 || value >= 1_000 { format!("{} {}", value / 10, units[unit]) } else { format!("{}.{} {}", value / 10, value % 10, units[unit]) }
+    if unit == 0 || value >= 1_000 {
+        format!("{} {}", value / 10, units[unit])
+    } else {
+        format!("{}.{} {}", value / 10, value % 10, units[unit])
+    }
 }
 
 /// A link whose text is not its address shows the address behind it.
@@ -219,17 +250,22 @@ fn with_targets(line: Line) -> Line {
     let mut shown = String::new();
     let mut rest = line.spans.into_iter().peekable();
     while let Some(span) = rest.next() {
-        let link = span.link.clone();
+        let leads_to = span.link.clone();
         shown.push_str(&span.text);
         out.push(span);
-        let Some(target) = link else {
+        let Some(target) = leads_to else {
             shown.clear();
             continue;
         };
         if rest.peek().is_none_or(|next| next.link.as_ref() != Some(&target)) {
-            let is_shown = shown.trim_end_matches('/') == target.trim_end_matches('/') || target.strip_prefix("mailto:") == Some(&shown);
+            let is_shown = shown.trim_end_matches('/') == target.trim_end_matches('/')
+                || target.strip_prefix("mailto:") == Some(&shown);
             if !is_shown {
-                out.push(Span { text: format!(" ({})", terminal_line(&target)), style: Style::MARK, link: None });
+                out.push(Span {
+                    text: format!(" ({})", terminal_line(&target)),
+                    style: Style::MARK,
+                    link: None,
+                });
             }
             shown.clear();
         }
@@ -242,7 +278,11 @@ fn wrap(line: &Line, width: usize) -> Vec<Vec<Span>> {
     let mut rows = vec![Vec::new()];
     let mut used = 0;
     let hang = line.hang.min(width / 2);
-    let piece = |text: &str, span: &Span| Span { text: text.to_owned(), style: span.style, link: span.link.clone() };
+    let piece = |text: &str, span: &Span| Span {
+        text: text.to_owned(),
+        style: span.style,
+        link: span.link.clone(),
+    };
     for span in &line.spans {
         if line.fixed {
             let text = cut(&span.text, width.saturating_sub(used));
@@ -271,7 +311,9 @@ fn wrap(line: &Line, width: usize) -> Vec<Vec<Span>> {
             used += columns(word);
             let row = rows.len() - 1;
             match rows[row].last_mut() {
-                Some(last) if last.style == span.style && last.link == span.link => last.text.push_str(word),
+                Some(last) if last.style == span.style && last.link == span.link => {
+                    last.text.push_str(word)
+                }
                 _ => rows[row].push(piece(word, span)),
             }
         }
@@ -294,7 +336,10 @@ fn fitting(text: &str, width: usize) -> usize {
 /// Whether a message is for me in particular: it calls me, or it is a direct message by somebody else.
 pub(crate) fn concerns(message: &Message, place: &Place, me: ajet_shared::id::UserId) -> bool {
     use ajet_shared::message::MentionKind;
-    let called = message.mentions.iter().any(|mention| mention.kind != MentionKind::User || mention.id == Some(me));
+    let called = message
+        .mentions
+        .iter()
+        .any(|mention| mention.kind != MentionKind::User || mention.id == Some(me));
     let direct = matches!(place.view.channel.kind, ChannelKind::Dm | ChannelKind::GroupDm);
     message.author.id != me && (called || direct)
 }
@@ -305,7 +350,11 @@ mod tests {
 
     fn rows(text: &str, width: usize) -> Vec<String> {
         let lines = to_spans(text, width);
-        lines.into_iter().flat_map(|line| wrap(&with_targets(line), width)).map(|row| row.iter().map(|span| span.text.as_str()).collect()).collect()
+        lines
+            .into_iter()
+            .flat_map(|line| wrap(&with_targets(line), width))
+            .map(|row| row.iter().map(|span| span.text.as_str()).collect())
+            .collect()
     }
 
     #[test]
@@ -329,6 +378,9 @@ mod tests {
 
     #[test]
     fn sizes_have_units() {
-        assert_eq!([640, 1_234, 25_000, 1_234_567].map(size), ["640 B", "1.2 kB", "25.0 kB", "1.2 MB"]);
+        assert_eq!(
+            [640, 1_234, 25_000, 1_234_567].map(size),
+            ["640 B", "1.2 kB", "25.0 kB", "1.2 MB"]
+        );
     }
 }

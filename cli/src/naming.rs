@@ -40,12 +40,18 @@ impl ChannelRef {
     pub(crate) fn parse(text: &str, server: &Server) -> CliResult<Self> {
         if text.contains("://") {
             return match link_segments(text, server)?.as_slice() {
-                ["c", slug, "channels", name, ..] => Ok(Self::Link { slug: (*slug).to_owned(), name: decode(name) }),
+                ["c", slug, "channels", name, ..] => {
+                    Ok(Self::Link { slug: (*slug).to_owned(), name: decode(name) })
+                }
                 _ => Err(CliError::usage("This link does not lead to a channel.")),
             };
         }
         if let Some(user) = text.strip_prefix('@') {
-            return if user.is_empty() { Err(CliError::usage("\"@\" names nobody.")) } else { Ok(Self::User(user.to_lowercase())) };
+            return if user.is_empty() {
+                Err(CliError::usage("\"@\" names nobody."))
+            } else {
+                Ok(Self::User(user.to_lowercase()))
+            };
         }
         if let Ok(id) = Uuid::try_parse(text) {
             return Ok(Self::Id(id.into()));
@@ -61,8 +67,14 @@ impl MessageRef {
     pub(crate) fn parse(text: &str, server: &Server) -> CliResult<Self> {
         if text.contains("://") {
             let segments = link_segments(text, server)?;
-            let id = segments.iter().position(|segment| *segment == "m").and_then(|at| segments.get(at + 1)).and_then(|id| id.parse().ok());
-            return id.map(Self::Id).ok_or_else(|| CliError::usage("This link does not lead to a message."));
+            let id = segments
+                .iter()
+                .position(|segment| *segment == "m")
+                .and_then(|at| segments.get(at + 1))
+                .and_then(|id| id.parse().ok());
+            return id
+                .map(Self::Id)
+                .ok_or_else(|| CliError::usage("This link does not lead to a message."));
         }
         if text == "last" {
             return Ok(Self::MyLast);
@@ -73,13 +85,22 @@ impl MessageRef {
         if let Ok(id) = Uuid::try_parse(text) {
             return Ok(Self::Id(id.into()));
         }
-        let digits: String = text.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
-        if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(CliError::usage(format!("\"{text}\" does not name a message."))
-                .hint("Give its id, at least 8 characters of it, its link, `last` or CHANNEL:last."));
+        let digits: String =
+            text.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
+        if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+        {
+            return Err(CliError::usage(format!("\"{text}\" does not name a message.")).hint(
+                "Give its id, at least 8 characters of it, its link, `last` or CHANNEL:last.",
+            ));
         }
         if digits.len() < FRAGMENT_MIN {
-            return Err(CliError::new(Exit::NotFound, "ambiguous", format!("\"{text}\" fits too many messages. Give at least 8 characters, or the link.")));
+            return Err(CliError::new(
+                Exit::NotFound,
+                "ambiguous",
+                format!(
+                    "\"{text}\" fits too many messages. Give at least 8 characters, or the link."
+                ),
+            ));
         }
         Ok(Self::Fragment(digits))
     }
@@ -98,12 +119,25 @@ pub(crate) fn short(id: MessageId) -> String {
 }
 
 fn link_segments<'a>(text: &'a str, server: &Server) -> CliResult<Vec<&'a str>> {
-    let same = Url::parse(text).is_ok_and(|url| url.host() == server.url().host() && url.port_or_known_default() == server.url().port_or_known_default());
+    let same = Url::parse(text).is_ok_and(|url| {
+        url.host() == server.url().host()
+            && url.port_or_known_default() == server.url().port_or_known_default()
+    });
     if !same {
-        return Err(CliError::usage(format!("This link leads to another server than {}.", server.host())));
+        return Err(CliError::usage(format!(
+            "This link leads to another server than {}.",
+            server.host()
+        )));
     }
-    let path = text.split("://").nth(1).and_then(|rest| rest.split_once('/')).map_or("", |(_, path)| path);
-    Ok(path.split(['?', '#']).next().unwrap_or_default().split('/').filter(|segment| !segment.is_empty()).collect())
+    let path =
+        text.split("://").nth(1).and_then(|rest| rest.split_once('/')).map_or("", |(_, path)| path);
+    Ok(path
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect())
 }
 
 /// Percent-encoding undone; channel names may be of any script.
@@ -111,7 +145,10 @@ fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let code = (byte == b'%').then(|| after.get(..2)).flatten().and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        let code = (byte == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         bytes.push(code.unwrap_or(byte));
         rest = if code.is_some() { &after[2..] } else { after };
     }
@@ -136,7 +173,9 @@ mod tests {
         assert_eq!(parse(ID).unwrap(), ChannelRef::Id(ID.parse().unwrap()));
         let link = ChannelRef::Link { slug: "salt".into(), name: "köln".into() };
         assert_eq!(parse("https://chat.example/c/salt/channels/k%C3%B6ln?thread=1").unwrap(), link);
-        for bad in ["", "#", "@", "https://other.example/c/s/channels/x", "https://chat.example/login"] {
+        for bad in
+            ["", "#", "@", "https://other.example/c/s/channels/x", "https://chat.example/login"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
@@ -146,7 +185,10 @@ mod tests {
         let parse = |text: &str| MessageRef::parse(text, &server());
         let id: MessageId = ID.parse().unwrap();
         assert_eq!(parse(ID).unwrap(), MessageRef::Id(id));
-        assert_eq!(parse(&format!("https://chat.example/c/s/channels/x/m/{ID}")).unwrap(), MessageRef::Id(id));
+        assert_eq!(
+            parse(&format!("https://chat.example/c/s/channels/x/m/{ID}")).unwrap(),
+            MessageRef::Id(id)
+        );
         assert_eq!(parse("last").unwrap(), MessageRef::MyLast);
         assert_eq!(parse("#api:last").unwrap(), MessageRef::LastOf(ChannelRef::Name("api".into())));
         assert_eq!(parse("01936b5e-7c0").unwrap(), MessageRef::Fragment("01936b5e7c0".into()));

@@ -77,7 +77,9 @@ impl Screen {
     /// Columns of the terminal.
     pub(crate) fn width(self) -> usize {
         let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        set.or_else(|| if self.terminal { terminal_columns() } else { None }).unwrap_or(80).clamp(20, 400)
+        set.or_else(|| if self.terminal { terminal_columns() } else { None })
+            .unwrap_or(80)
+            .clamp(20, 400)
     }
 
     /// Chooses the form of a command's output. `--json=help` prints the fields and ends the command.
@@ -85,7 +87,11 @@ impl Screen {
         let form = match (&global.json, &global.format) {
             (Some(fields), _) if fields == "help" => {
                 let width = schema.fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-                let lines: Vec<String> = schema.fields.iter().map(|(name, meaning)| format!("{name:width$}  {meaning}\n")).collect();
+                let lines: Vec<String> = schema
+                    .fields
+                    .iter()
+                    .map(|(name, meaning)| format!("{name:width$}  {meaning}\n"))
+                    .collect();
                 print(&lines.concat())?;
                 return Err(CliError::done());
             }
@@ -109,7 +115,12 @@ fn colored(when: ColorWhen, terminal: bool) -> bool {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
         ColorWhen::Auto if set("NO_COLOR") => false,
-        ColorWhen::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0" && !value.is_empty()) => true,
+        ColorWhen::Auto
+            if std::env::var_os("CLICOLOR_FORCE")
+                .is_some_and(|value| value != "0" && !value.is_empty()) =>
+        {
+            true
+        }
         ColorWhen::Auto => terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
     }
 }
@@ -117,8 +128,15 @@ fn colored(when: ColorWhen, terminal: bool) -> bool {
 /// Asks `stty`: the standard library cannot, and the terminal is not always standard input.
 fn terminal_columns() -> Option<usize> {
     let terminal = std::fs::File::open("/dev/tty").ok()?;
-    let size = Command::new("stty").arg("size").stdin(terminal).stderr(Stdio::null()).output().ok()?;
-    String::from_utf8(size.stdout).ok()?.split_whitespace().nth(1)?.parse().ok().filter(|columns| *columns > 0)
+    let size =
+        Command::new("stty").arg("size").stdin(terminal).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(size.stdout)
+        .ok()?
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+        .filter(|columns| *columns > 0)
 }
 
 fn chosen(fields: &str, schema: &Schema) -> CliResult<Option<Vec<String>>> {
@@ -130,7 +148,8 @@ fn chosen(fields: &str, schema: &Schema) -> CliResult<Option<Vec<String>>> {
         None => Ok(Some(names)),
         Some(unknown) => {
             let known: Vec<&str> = schema.fields.iter().map(|(name, _)| *name).collect();
-            Err(CliError::usage(format!("Unknown field \"{unknown}\".")).hint(format!("Fields: {}", known.join(" "))))
+            Err(CliError::usage(format!("Unknown field \"{unknown}\"."))
+                .hint(format!("Fields: {}", known.join(" "))))
         }
     }
 }
@@ -143,7 +162,9 @@ fn form(format: &str, schema: &Schema) -> CliResult<Form> {
         "jsonl" => Form::JsonLines,
         "ids" => Form::Ids,
         "markdown" => Form::Markdown,
-        template if template.contains('{') => Form::Template(Template::parse(template, schema).map_err(CliError::usage)?),
+        template if template.contains('{') => {
+            Form::Template(Template::parse(template, schema).map_err(CliError::usage)?)
+        }
         other => {
             return Err(CliError::usage(format!("Unknown format \"{other}\"."))
                 .hint("Formats: table plain tsv jsonl ids markdown, or a template like '{id}'"));
@@ -170,7 +191,8 @@ impl Output {
         match &self.form {
             Form::Human => print(&human()),
             Form::Json(fields) => {
-                let records: Vec<Record> = records.iter().map(|record| record.choose(fields.as_deref())).collect();
+                let records: Vec<Record> =
+                    records.iter().map(|record| record.choose(fields.as_deref())).collect();
                 print(&format!("{}\n", json(&records)))
             }
             Form::Tsv => {
@@ -189,7 +211,11 @@ impl Output {
 
     /// As [`Self::list`], through the pager where the list is long and a terminal shows it.
     pub(crate) fn paged(&self, records: &[Record], human: impl FnOnce() -> String) -> CliResult {
-        if self.is_human() && self.screen.pager { page(&human()) } else { self.list(records, human) }
+        if self.is_human() && self.screen.pager {
+            page(&human())
+        } else {
+            self.list(records, human)
+        }
     }
 
     /// Prints one thing.
@@ -219,18 +245,36 @@ impl Output {
             Form::JsonLines | Form::Json(_) => json(&record.choose(None)),
             Form::Ids => terminal_line(&record.text("id")).into_owned(),
             Form::Markdown => {
-                let cells: Vec<String> = self.schema.plain.iter().map(|name| cell(&record.text(name)).replace('|', "\\|")).collect();
+                let cells: Vec<String> = self
+                    .schema
+                    .plain
+                    .iter()
+                    .map(|name| cell(&record.text(name)).replace('|', "\\|"))
+                    .collect();
                 format!("| {} |", cells.join(" | "))
             }
-            Form::Tsv => self.schema.fields.iter().map(|(name, _)| cell(&record.text(name))).collect::<Vec<_>>().join("\t"),
-            Form::Human | Form::Plain => self.schema.plain.iter().map(|name| cell(&record.text(name))).collect::<Vec<_>>().join("\t"),
+            Form::Tsv => self
+                .schema
+                .fields
+                .iter()
+                .map(|(name, _)| cell(&record.text(name)))
+                .collect::<Vec<_>>()
+                .join("\t"),
+            Form::Human | Form::Plain => self
+                .schema
+                .plain
+                .iter()
+                .map(|name| cell(&record.text(name)))
+                .collect::<Vec<_>>()
+                .join("\t"),
         }
     }
 }
 
 /// A value that stays in its column: line feeds and backslashes are written as escapes, tabs are spaces.
 fn cell(text: &str) -> String {
-    terminal_line(&text.replace('\\', "\\\\").replace("\r\n", "\n").replace('\n', "\\n")).into_owned()
+    terminal_line(&text.replace('\\', "\\\\").replace("\r\n", "\n").replace('\n', "\\n"))
+        .into_owned()
 }
 
 fn json(value: &impl serde::Serialize) -> String {
@@ -240,18 +284,27 @@ fn json(value: &impl serde::Serialize) -> String {
 /// Writes to standard output. A reader that went away ends the program quietly.
 pub(crate) fn print(text: &str) -> CliResult {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => CliError::new(Exit::ClosedPipe, "closed_pipe", ""),
-        _ => CliError::failed(format!("Cannot write the output: {error}.")),
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => CliError::new(Exit::ClosedPipe, "closed_pipe", ""),
+            _ => CliError::failed(format!("Cannot write the output: {error}.")),
+        }
     })
 }
 
 /// Shows a text in `$PAGER`, or prints it where there is none.
 fn page(text: &str) -> CliResult {
-    let pager = std::env::var("PAGER").ok().filter(|pager| !pager.trim().is_empty()).unwrap_or_else(|| "less -FRX".to_owned());
+    let pager = std::env::var("PAGER")
+        .ok()
+        .filter(|pager| !pager.trim().is_empty())
+        .unwrap_or_else(|| "less -FRX".to_owned());
     let mut words = pager.split_whitespace();
-    let Some(program) = words.next().filter(|program| *program != "cat") else { return print(text) };
-    let Ok(mut child) = Command::new(program).args(words).stdin(Stdio::piped()).spawn() else { return print(text) };
+    let Some(program) = words.next().filter(|program| *program != "cat") else {
+        return print(text);
+    };
+    let Ok(mut child) = Command::new(program).args(words).stdin(Stdio::piped()).spawn() else {
+        return print(text);
+    };
     if let Some(mut stdin) = child.stdin.take() {
         // Quitting the pager before the end is no error.
         let _ = stdin.write_all(text.as_bytes());

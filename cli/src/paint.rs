@@ -19,7 +19,11 @@ impl Paint {
     }
 
     fn with(self, codes: &str, text: &str) -> String {
-        if self.0 && !text.is_empty() { format!("\x1b[{codes}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.0 && !text.is_empty() {
+            format!("\x1b[{codes}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     pub(crate) fn bold(self, text: &str) -> String {
@@ -60,7 +64,8 @@ impl Paint {
             (Style::MARK, "2"),
             (Style::HEADING, "1"),
         ];
-        let codes: Vec<&str> = LOOKS.iter().filter(|(look, _)| style.contains(*look)).map(|(_, code)| *code).collect();
+        let codes: Vec<&str> =
+            LOOKS.iter().filter(|(look, _)| style.contains(*look)).map(|(_, code)| *code).collect();
         if codes.is_empty() { text.to_owned() } else { self.with(&codes.join(";"), text) }
     }
 }

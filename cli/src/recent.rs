@@ -19,7 +19,11 @@ pub(crate) struct Recent {
 
 impl Recent {
     pub(crate) fn new(paths: &Paths, server: &Server) -> Self {
-        let host: String = server.host().chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+        let host: String = server
+            .host()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+            .collect();
         Self { file: paths.state.join(format!("recent-{host}")) }
     }
 
@@ -40,7 +44,12 @@ impl Recent {
 
     /// The messages an id fragment fits, each once.
     pub(crate) fn fitting(&self, fragment: &str) -> Vec<MessageId> {
-        let mut ids: Vec<MessageId> = self.read().lines().filter_map(|line| line.trim_start_matches('*').parse().ok()).filter(|id| fits(fragment, *id)).collect();
+        let mut ids: Vec<MessageId> = self
+            .read()
+            .lines()
+            .filter_map(|line| line.trim_start_matches('*').parse().ok())
+            .filter(|id| fits(fragment, *id))
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -72,7 +81,11 @@ mod tests {
     #[test]
     fn what_was_shown_is_found_again() {
         let folder = tempfile::tempdir().unwrap();
-        let paths = Paths { config: "c".into(), credentials: "d".into(), state: folder.path().join("state") };
+        let paths = Paths {
+            config: "c".into(),
+            credentials: "d".into(),
+            state: folder.path().join("state"),
+        };
         let recent = Recent::new(&paths, &Server::parse("127.0.0.1:1").unwrap());
         assert_eq!(recent.my_last(), None);
         let ids: Vec<MessageId> = (0..3).map(|_| MessageId::new()).collect();

@@ -60,8 +60,13 @@ impl Record {
 
     /// The record with these fields only, in this order; all of them without a choice.
     pub(crate) fn choose(&self, names: Option<&[String]>) -> Self {
-        let Some(names) = names else { return Self { fields: self.fields.clone(), extras: Vec::new() } };
-        let fields = names.iter().filter_map(|name| self.fields.iter().find(|(field, _)| field == name).cloned()).collect();
+        let Some(names) = names else {
+            return Self { fields: self.fields.clone(), extras: Vec::new() };
+        };
+        let fields = names
+            .iter()
+            .filter_map(|name| self.fields.iter().find(|(field, _)| field == name).cloned())
+            .collect();
         Self { fields, extras: Vec::new() }
     }
 }

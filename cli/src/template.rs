@@ -67,7 +67,10 @@ impl Template {
                 continue;
             };
             let text = match filter {
-                Filter::Json => record.get(name).map_or_else(|| serde_json::Value::from(record.text(name)).to_string(), ToString::to_string),
+                Filter::Json => record.get(name).map_or_else(
+                    || serde_json::Value::from(record.text(name)).to_string(),
+                    ToString::to_string,
+                ),
                 Filter::Raw if !terminal => record.text(name),
                 Filter::Raw | Filter::Safe => terminal_safe(&record.text(name)).into_owned(),
             };
@@ -89,15 +92,34 @@ fn field(text: &str, schema: &Schema) -> Result<Part, String> {
         None => (text, Filter::Safe),
         Some((text, "json")) => (text, Filter::Json),
         Some((text, "raw")) => (text, Filter::Raw),
-        Some((_, other)) => return Err(format!("Unknown filter \"{other}\" in the template; there are json and raw.")),
+        Some((_, other)) => {
+            return Err(format!(
+                "Unknown filter \"{other}\" in the template; there are json and raw."
+            ));
+        }
     };
     let (name, width) = match text.split_once(':') {
         None => (text, None),
-        Some((name, width)) => (name, Some(width.parse().map_err(|_| format!("\"{width}\" in the template is not a width."))?)),
+        Some((name, width)) => (
+            name,
+            Some(
+                width
+                    .parse()
+                    .map_err(|_| format!("\"{width}\" in the template is not a width."))?,
+            ),
+        ),
     };
     if !schema.has(name) && !schema.extras.contains(&name) {
-        let names: Vec<&str> = schema.extras.iter().copied().chain(schema.fields.iter().map(|(name, _)| *name)).collect();
-        return Err(format!("Unknown field \"{name}\" in the template. Fields: {}", names.join(" ")));
+        let names: Vec<&str> = schema
+            .extras
+            .iter()
+            .copied()
+            .chain(schema.fields.iter().map(|(name, _)| *name))
+            .collect();
+        return Err(format!(
+            "Unknown field \"{name}\" in the template. Fields: {}",
+            names.join(" ")
+        ));
     }
     Ok(Part::Field { name: name.to_owned(), width, filter })
 }
@@ -106,7 +128,8 @@ fn field(text: &str, schema: &Schema) -> Result<Part, String> {
 mod tests {
     use super::*;
 
-    const SCHEMA: Schema = Schema { fields: &[("text", ""), ("n", "")], plain: &[], extras: &["time"] };
+    const SCHEMA: Schema =
+        Schema { fields: &[("text", ""), ("n", "")], plain: &[], extras: &["time"] };
 
     fn fill(template: &str) -> Result<String, String> {
         let record = Record::default().with("text", "a\x1b\nb").with("n", 7).extra("time", "11:03");
@@ -117,7 +140,10 @@ mod tests {
     fn fields_are_filled_in() {
         assert_eq!(fill("{time} {n}: {text}").unwrap(), "11:03 7: a␛\nb");
         assert_eq!(fill("{n:3}|{time:3}|").unwrap(), "7  |11…|");
-        assert_eq!(fill("{text|json}\\t{text|raw}\\n\\{").unwrap(), "\"a\\u001b\\nb\"\ta\x1b\nb\n{");
+        assert_eq!(
+            fill("{text|json}\\t{text|raw}\\n\\{").unwrap(),
+            "\"a\\u001b\\nb\"\ta\x1b\nb\n{"
+        );
     }
 
     #[test]

@@ -24,35 +24,56 @@ pub(crate) fn obtain(given: Option<&str>, start: &str, no_input: bool) -> CliRes
 }
 
 fn nothing() -> CliError {
-    CliError::usage("There is no text. Nothing was sent.").hint("Give it as an argument or on standard input: echo hi | ajet-chat send general")
+    CliError::usage("There is no text. Nothing was sent.")
+        .hint("Give it as an argument or on standard input: echo hi | ajet-chat send general")
 }
 
 /// All of standard input as text.
 pub(crate) fn read_stdin() -> CliResult<String> {
     let mut bytes = Vec::new();
-    std::io::stdin().lock().take(READ_MAX).read_to_end(&mut bytes).map_err(|error| CliError::failed(format!("Cannot read standard input: {error}.")))?;
+    std::io::stdin()
+        .lock()
+        .take(READ_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error| CliError::failed(format!("Cannot read standard input: {error}.")))?;
     String::from_utf8(bytes).map_err(|_| {
-        CliError::new(Exit::Refused, "not_text", "Standard input is not UTF-8 text. Nothing was sent.").hint("Only texts can be sent as a message.")
+        CliError::new(
+            Exit::Refused,
+            "not_text",
+            "Standard input is not UTF-8 text. Nothing was sent.",
+        )
+        .hint("Only texts can be sent as a message.")
     })
 }
 
 fn edit(start: &str) -> CliResult<String> {
     let editor = env("VISUAL").or_else(|| env("EDITOR")).ok_or_else(|| {
-        CliError::usage("There is no text, and no editor to write it in. Nothing was sent.").hint("Give the text as an argument, or set EDITOR.")
+        CliError::usage("There is no text, and no editor to write it in. Nothing was sent.")
+            .hint("Give the text as an argument, or set EDITOR.")
     })?;
     let file = std::env::temp_dir().join(format!("ajet-chat-{}.md", uuid::Uuid::now_v7().simple()));
-    let failed = |error: std::io::Error| CliError::failed(format!("Cannot open the editor {editor}: {error}."));
+    let failed = |error: std::io::Error| {
+        CliError::failed(format!("Cannot open the editor {editor}: {error}."))
+    };
     crate::settings::write_private(&file, start)?;
     let mut words = editor.split_whitespace();
     let status = Command::new(words.next().unwrap_or_default()).args(words).arg(&file).status();
     let text = std::fs::read_to_string(&file);
     let _ = std::fs::remove_file(&file);
     if !status.map_err(failed)?.success() {
-        return Err(CliError::new(Exit::Declined, "cancelled", "The editor ended with an error. Nothing was sent."));
+        return Err(CliError::new(
+            Exit::Declined,
+            "cancelled",
+            "The editor ended with an error. Nothing was sent.",
+        ));
     }
     let text = text.map_err(failed)?;
     if text.trim().is_empty() || text.trim() == start.trim() {
-        return Err(CliError::new(Exit::Declined, "cancelled", "The text was not written. Nothing was sent."));
+        return Err(CliError::new(
+            Exit::Declined,
+            "cancelled",
+            "The text was not written. Nothing was sent.",
+        ));
     }
     Ok(text)
 }
@@ -67,17 +88,28 @@ pub(crate) fn body(text: &str, code: Option<&str>) -> CliResult<MessageBody> {
         NameError::Empty { .. } => nothing(),
         NameError::TooLong { chars, .. } => {
             let (chars, max) = (grouped(chars), grouped(MESSAGE_BODY_MAX_CHARS));
-            CliError::new(Exit::Refused, "too_long", format!("The message has {chars} characters, {max} is the limit. Nothing was sent."))
-                .hint("Send the end of it: tail -c 15000 FILE | ajet-chat send CHANNEL --code text")
+            CliError::new(
+                Exit::Refused,
+                "too_long",
+                format!(
+                    "The message has {chars} characters, {max} is the limit. Nothing was sent."
+                ),
+            )
+            .hint("Send the end of it: tail -c 15000 FILE | ajet-chat send CHANNEL --code text")
         }
-        NameError::Invalid { .. } => CliError::new(Exit::Refused, "validation", format!("{} Nothing was sent.", sentence(&error.to_string()))),
+        NameError::Invalid { .. } => CliError::new(
+            Exit::Refused,
+            "validation",
+            format!("{} Nothing was sent.", sentence(&error.to_string())),
+        ),
     })
 }
 
 /// A code block around the text, its fence longer than any in the text.
 fn fenced(text: &str, language: &str) -> CliResult<String> {
     if language.contains(|c: char| c.is_whitespace() || c == '`' || c.is_control()) {
-        return Err(CliError::usage(format!("\"{language}\" is not the name of a language.")).hint("It is one word: --code rust, --code text"));
+        return Err(CliError::usage(format!("\"{language}\" is not the name of a language."))
+            .hint("It is one word: --code rust, --code text"));
     }
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
@@ -112,7 +144,10 @@ mod tests {
     fn limits_are_named_with_their_numbers() {
         let error = body(&"x".repeat(61_204), None).unwrap_err();
         assert_eq!(error.exit, Exit::Refused);
-        assert_eq!((grouped(61_204), grouped(999), grouped(1_000_000)), ("61,204".into(), "999".into(), "1,000,000".into()));
+        assert_eq!(
+            (grouped(61_204), grouped(999), grouped(1_000_000)),
+            ("61,204".into(), "999".into(), "1,000,000".into())
+        );
         assert_eq!(body("  \n", None).unwrap_err().exit, Exit::Usage);
         assert_eq!(body("a\0", None).unwrap_err().exit, Exit::Refused);
     }

@@ -57,10 +57,18 @@ impl Zone {
             Some("") => return None,
             Some(path) if path.starts_with('/') => PathBuf::from(path),
             Some(name) => {
-                let folders = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo"];
-                match folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file()) {
+                let folders =
+                    ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo"];
+                match folders
+                    .iter()
+                    .map(|folder| Path::new(folder).join(name))
+                    .find(|path| path.is_file())
+                {
                     Some(file) if !name.contains("..") => file,
-                    _ => return Rule::parse(name).map(|rule| Self { rule: Some(rule), ..Self::default() }),
+                    _ => {
+                        return Rule::parse(name)
+                            .map(|rule| Self { rule: Some(rule), ..Self::default() });
+                    }
                 }
             }
         };
@@ -71,7 +79,12 @@ impl Zone {
         let counts = |at: usize| -> Option<[usize; 6]> {
             let header = file.get(at..at + 44)?;
             (&header[..4] == b"TZif").then_some(())?;
-            let count = |index: usize| usize::try_from(u32::from_be_bytes(header[20 + index * 4..24 + index * 4].try_into().ok()?)).ok();
+            let count = |index: usize| {
+                usize::try_from(u32::from_be_bytes(
+                    header[20 + index * 4..24 + index * 4].try_into().ok()?,
+                ))
+                .ok()
+            };
             Some([count(0)?, count(1)?, count(2)?, count(3)?, count(4)?, count(5)?])
         };
         // The first block has 32-bit times; the one we want follows it, with 64-bit times.
@@ -87,11 +100,18 @@ impl Zone {
         };
         let (moments, kinds, offsets) = (take(times * 8)?, take(times)?, take(types * 6)?);
         take(letters + leaps * 12 + standard + utc)?;
-        let offset = |kind: u8| offsets.chunks_exact(6).nth(kind.into()).and_then(|entry| Some(i32::from_be_bytes(entry[..4].try_into().ok()?)));
+        let offset = |kind: u8| {
+            offsets
+                .chunks_exact(6)
+                .nth(kind.into())
+                .and_then(|entry| Some(i32::from_be_bytes(entry[..4].try_into().ok()?)))
+        };
         let transitions = moments
             .chunks_exact(8)
             .zip(kinds)
-            .map(|(moment, kind)| Some((i64::from_be_bytes(moment.try_into().ok()?), offset(*kind)?)))
+            .map(|(moment, kind)| {
+                Some((i64::from_be_bytes(moment.try_into().ok()?), offset(*kind)?))
+            })
             .collect::<Option<Vec<_>>>()?;
         let footer = std::str::from_utf8(rest).ok()?.trim_matches('\n');
         Some(Self { transitions, first: offset(0)?, rule: Rule::parse(footer) })
@@ -114,7 +134,8 @@ impl Rule {
             return Some(Self { standard, summer: None });
         }
         let rest = skip_name(rest)?;
-        let (offset, rest) = if rest.starts_with(',') { (standard + 3_600, rest) } else { zone_offset(rest)? };
+        let (offset, rest) =
+            if rest.starts_with(',') { (standard + 3_600, rest) } else { zone_offset(rest)? };
         let mut changes = rest.strip_prefix(',')?.split(',').map(Change::parse);
         let (start, end) = (changes.next()??, changes.next()??);
         Some(Self { standard, summer: Some((offset, start, end)) })
@@ -122,10 +143,17 @@ impl Rule {
 
     fn offset_at(&self, moment: i64) -> i32 {
         let Some((summer, start, end)) = &self.summer else { return self.standard };
-        let Ok(utc) = OffsetDateTime::from_unix_timestamp(moment + i64::from(self.standard)) else { return self.standard };
-        let moment_of = |change: &Change, offset: i32| change.in_year(utc.year()) - i64::from(offset);
+        let Ok(utc) = OffsetDateTime::from_unix_timestamp(moment + i64::from(self.standard)) else {
+            return self.standard;
+        };
+        let moment_of =
+            |change: &Change, offset: i32| change.in_year(utc.year()) - i64::from(offset);
         let (start, end) = (moment_of(start, self.standard), moment_of(end, *summer));
-        let is_summer = if start < end { (start..end).contains(&moment) } else { !(end..start).contains(&moment) };
+        let is_summer = if start < end {
+            (start..end).contains(&moment)
+        } else {
+            !(end..start).contains(&moment)
+        };
         if is_summer { *summer } else { self.standard }
     }
 }
@@ -151,8 +179,10 @@ fn clock(text: &str) -> Option<i64> {
         Some(digits) => (-1, digits),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
-    let mut parts = digits.split(':').map(|part| part.parse::<i64>().ok().filter(|part| *part < 168));
-    let (hours, minutes, seconds) = (parts.next()??, parts.next().unwrap_or(Some(0))?, parts.next().unwrap_or(Some(0))?);
+    let mut parts =
+        digits.split(':').map(|part| part.parse::<i64>().ok().filter(|part| *part < 168));
+    let (hours, minutes, seconds) =
+        (parts.next()??, parts.next().unwrap_or(Some(0))?, parts.next().unwrap_or(Some(0))?);
     Some(sign * (hours * 3_600 + minutes * 60 + seconds))
 }
 
@@ -165,7 +195,8 @@ impl Change {
         let day = if let Some(parts) = day.strip_prefix('M') {
             let mut parts = parts.split('.').map(|part| part.parse::<u8>().ok());
             let (month, week, weekday) = (parts.next()??, parts.next()??, parts.next()??);
-            ((1..=12).contains(&month) && (1..=5).contains(&week) && weekday <= 6).then_some(Day::Week(month, week, weekday))?
+            ((1..=12).contains(&month) && (1..=5).contains(&week) && weekday <= 6)
+                .then_some(Day::Week(month, week, weekday))?
         } else if let Some(number) = day.strip_prefix('J') {
             Day::Julian(number.parse().ok()?)
         } else {
@@ -176,11 +207,16 @@ impl Change {
 
     /// The moment in this year, as if local time were UTC.
     fn in_year(self, year: i32) -> i64 {
-        let first = |month: Month| time::Date::from_calendar_date(year, month, 1).map_or(0, |date| date.midnight().assume_utc().unix_timestamp() / 86_400);
+        let first = |month: Month| {
+            time::Date::from_calendar_date(year, month, 1)
+                .map_or(0, |date| date.midnight().assume_utc().unix_timestamp() / 86_400)
+        };
         let leap = time::util::is_leap_year(year);
         let day = match self.day {
             Day::Zero(number) => first(Month::January) + i64::from(number),
-            Day::Julian(number) => first(Month::January) + i64::from(number) - 1 + i64::from(leap && number >= 60),
+            Day::Julian(number) => {
+                first(Month::January) + i64::from(number) - 1 + i64::from(leap && number >= 60)
+            }
             Day::Week(month, week, weekday) => {
                 let month = Month::try_from(month).unwrap_or(Month::January);
                 let start = first(month);

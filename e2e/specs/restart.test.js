@@ -44,7 +44,7 @@ after(async () => {
   await stack?.stop();
 });
 
-for (const service of ['web-sm', 'api', 'auth-gw']) {
+for (const service of ['web-sm', 'api', 'auth-gw', 'nats', 'postgres']) {
   story(`${service} is killed: everything said before, meanwhile and after comes once and in order`, async () => {
     const lines = Array.from({ length: 9 }, (_, index) => `${service} ${index}`);
     await maras.input.fill('not yet sent');

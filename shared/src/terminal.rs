@@ -33,9 +33,9 @@ pub fn terminal_safe(text: &str) -> Cow<'_, str> {
             '\r' if next == Some('\n') => {}
             // The joiner may stay where it makes one emoji out of two.
             ZERO_WIDTH_JOINER if is_pictograph(previous) && next.is_some_and(is_pictograph) => {
-                safe.push(c)
+                safe.push(c);
             }
-            c if is_control_picture(c) => safe.push(control_picture(c)),
+            c if c.is_control() => safe.push(control_picture(c)),
             c if is_invisible(c) => safe.push('·'),
             _ if marks > MARKS_MAX => {}
             c => safe.push(c),
@@ -83,10 +83,6 @@ pub fn cut(text: &str, max: usize) -> Cow<'_, str> {
 
 fn is_plain_ascii(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'\n' | b' '..=b'~'))
-}
-
-fn is_control_picture(c: char) -> bool {
-    c.is_control()
 }
 
 /// The picture Unicode has for a control character (block U+2400); all of C1 starts sequences, so it is drawn as escape.

@@ -20,7 +20,10 @@ pub(crate) struct PageError {
 impl PageError {
     /// Of a problem on the way to `uri`.
     pub(crate) fn at(uri: &Uri) -> impl Fn(Problem) -> Self + Copy + use<'_> {
-        move |problem| Self { problem, here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string) }
+        move |problem| Self {
+            problem,
+            here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+        }
     }
 }
 
@@ -32,7 +35,8 @@ impl IntoResponse for PageError {
         if self.problem.trace_id.is_none() {
             self.problem.trace_id = TraceId::current();
         }
-        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Html(render(&ErrorPage::new(&self.problem)))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -74,7 +78,9 @@ impl IntoResponse for RefusedForm {
 fn sentence(problem: &Problem) -> String {
     let text = problem.to_string();
     let mut chars = text.trim_end_matches('.').chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).chain(['.']).collect())
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).chain(['.']).collect())
 }
 
 /// Elements that take the place of those with the same ids.
@@ -85,7 +91,11 @@ pub(crate) fn fragment(html: String) -> Response {
 /// Lets the page go somewhere else.
 pub(crate) fn goto(path: &str) -> Response {
     let signals = serde_json::json!({ "_goto": path });
-    ([(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")], signals.to_string()).into_response()
+    (
+        [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")],
+        signals.to_string(),
+    )
+        .into_response()
 }
 
 #[cfg(test)]
@@ -96,11 +106,17 @@ mod tests {
     fn a_page_for_the_signed_out_leads_to_the_login_and_back() {
         let uri: Uri = "/c/labs/channels/general?thread=x".parse().unwrap();
         let response = PageError::at(&uri)(Problem::unauthenticated()).into_response();
-        assert_eq!(response.headers()[header::LOCATION], "/login?return_to=%2Fc%2Flabs%2Fchannels%2Fgeneral%3Fthread%3Dx");
+        assert_eq!(
+            response.headers()[header::LOCATION],
+            "/login?return_to=%2Fc%2Flabs%2Fchannels%2Fgeneral%3Fthread%3Dx"
+        );
     }
 
     #[test]
     fn a_reason_is_a_sentence() {
-        assert_eq!(sentence(&Problem::not_found().with_detail("a channel name is empty")), "A channel name is empty.");
+        assert_eq!(
+            sentence(&Problem::not_found().with_detail("a channel name is empty")),
+            "A channel name is empty."
+        );
     }
 }

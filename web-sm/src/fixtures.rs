@@ -18,13 +18,20 @@ use crate::view::names::Directory;
 use crate::view::shell::World;
 
 /// Text that must never become markup, in every place where users write.
-pub(crate) const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>${$x}@get('/api')";
+pub(crate) const HOSTILE: &str =
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>${$x}@get('/api')";
 
 /// When everything here happens.
 pub(crate) const NOON: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
 pub(crate) fn author(name: &str) -> Author {
-    Author { id: UserId::new(), username: name.to_lowercase(), display_name: name.to_owned(), avatar_url: None, kind: UserKind::Human }
+    Author {
+        id: UserId::new(),
+        username: name.to_lowercase(),
+        display_name: name.to_owned(),
+        avatar_url: None,
+        kind: UserKind::Human,
+    }
 }
 
 pub(crate) fn message(author: &Author, channel: &ChannelView, seq: i64, body: &str) -> Message {
@@ -75,7 +82,12 @@ pub(crate) fn channel(name: &str, community: CommunityId) -> ChannelView {
 
 /// A world with one community of these channels, the first of them open.
 pub(crate) fn world(names: &[&str]) -> World {
-    let community = Community { id: CommunityId::new(), name: "Labs".into(), slug: "labs".into(), created_at: NOON };
+    let community = Community {
+        id: CommunityId::new(),
+        name: "Labs".into(),
+        slug: "labs".into(),
+        created_at: NOON,
+    };
     let channels: Vec<_> = names.iter().map(|name| channel(name, community.id)).collect();
     let here = channels.first().cloned();
     let ola = author("Ola");
@@ -109,5 +121,9 @@ pub(crate) fn renderer() -> WebRenderer {
 
 /// An event of a channel.
 pub(crate) fn event(event: Event, channel: &ChannelView, seq: i64, actor: UserId) -> Envelope {
-    Envelope::new(event, Some(actor), NOON).in_channel(channel.channel.community_id, channel.channel.id, seq)
+    Envelope::new(event, Some(actor), NOON).in_channel(
+        channel.channel.community_id,
+        channel.channel.id,
+        seq,
+    )
 }

@@ -53,14 +53,26 @@ impl Frames {
     }
 
     /// Elements somewhere. The selector is ours: it never holds text by users.
-    pub(crate) fn patch(&mut self, mode: Mode, selector: impl fmt::Display, html: &str) -> &mut Self {
-        let _ = write!(self.0, "event: datastar-patch-elements\ndata: selector {selector}\ndata: mode {}\n", mode.as_str());
+    pub(crate) fn patch(
+        &mut self,
+        mode: Mode,
+        selector: impl fmt::Display,
+        html: &str,
+    ) -> &mut Self {
+        let _ = write!(
+            self.0,
+            "event: datastar-patch-elements\ndata: selector {selector}\ndata: mode {}\n",
+            mode.as_str()
+        );
         self.elements(html)
     }
 
     /// Takes elements away.
     pub(crate) fn remove(&mut self, selector: impl fmt::Display) -> &mut Self {
-        let _ = write!(self.0, "event: datastar-patch-elements\ndata: selector {selector}\ndata: mode remove\n\n");
+        let _ = write!(
+            self.0,
+            "event: datastar-patch-elements\ndata: selector {selector}\ndata: mode remove\n\n"
+        );
         self
     }
 
@@ -121,7 +133,9 @@ mod tests {
     #[test]
     fn every_line_of_markup_is_a_line_of_data() {
         let mut frames = Frames::default();
-        frames.patch(Mode::Append, "#messages", "<pre>a\n\nb\rid: 9</pre>").at(Position { epoch: 1, seq: 7 });
+        frames
+            .patch(Mode::Append, "#messages", "<pre>a\n\nb\rid: 9</pre>")
+            .at(Position { epoch: 1, seq: 7 });
         let text = String::from_utf8(frames.into_bytes().to_vec()).unwrap();
         assert_eq!(
             text,

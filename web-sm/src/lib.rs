@@ -21,6 +21,7 @@ mod view;
 mod viewer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ajet_shared::bus::Bus;
 use ajet_shared::client::ApiClient;
@@ -42,14 +43,24 @@ use routes::{actions, channel, community, history, home, send, stream};
 use state::App;
 use view::names::Directory;
 
+/// How long a page waits for the api. Source: the issue, "a dependency that is down gives 503 within 3 s".
+const API_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Serves until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
     let health = Health::default();
-    let api = ApiClient::new(config.api_upstreams.clone(), Some(config.edge_secret.clone())).context("AJET_API_UPSTREAMS")?;
+    let api = ApiClient::new(config.api_upstreams.clone(), Some(config.edge_secret.clone()))
+        .context("AJET_API_UPSTREAMS")?
+        .with_timeout(API_PATIENCE);
     let bus = Bus::connect(config.nats_url.expose(), "web-sm").await.context("AJET_NATS_URL")?;
     let directory = Arc::new(Directory::default());
-    let hub = Hub::start(bus, WebRenderer { directory: directory.clone() }, health.clone(), shutdown.clone());
+    let hub = Hub::start(
+        bus,
+        WebRenderer { directory: directory.clone() },
+        health.clone(),
+        shutdown.clone(),
+    );
     let app = App { api, hub, directory, callers: Arc::default() };
     let listener = bind(config.listen).await?;
     tracing::info!(address = %config.listen, public_url = %config.public_url, "listening");

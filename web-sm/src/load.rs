@@ -80,7 +80,13 @@ pub(crate) struct Loaded {
 
 impl Caller {
     /// Reads a channel's page. The cursor, inside the sync, comes first: what happens while the rest is read comes again with the stream.
-    pub(crate) async fn load(&self, app: &App, subject: &Subject, around: Option<MessageId>, beside: Beside) -> Result<Loaded, Problem> {
+    pub(crate) async fn load(
+        &self,
+        app: &App,
+        subject: &Subject,
+        around: Option<MessageId>,
+        beside: Beside,
+    ) -> Result<Loaded, Problem> {
         let mut world = self.world(app).await?;
         self.find(&mut world, subject).await?;
         let Some(here) = world.here.clone() else { return Err(Problem::not_found()) };
@@ -96,32 +102,61 @@ impl Caller {
         let path = world.path();
         let back = world.slug().map_or_else(|| "/".to_owned(), urls::community);
         let title = header::title_of(&here, world.me.id);
-        Ok(Loaded { page, around, thread, people, back, path, label: format!("Messages in {title}"), place: title, world })
+        Ok(Loaded {
+            page,
+            around,
+            thread,
+            people,
+            back,
+            path,
+            label: format!("Messages in {title}"),
+            place: title,
+            world,
+        })
     }
 
     /// Finds the channel and community on show.
     pub(crate) async fn find(&self, world: &mut World, subject: &Subject) -> Result<(), Problem> {
         let sync = &world.sync;
-        let community_of = |id: ChannelId| sync.communities.iter().position(|view| view.channels.iter().any(|channel| channel.channel.id == id));
-        let joined = |id: ChannelId| sync.communities.iter().flat_map(|view| &view.channels).chain(&sync.dms).find(|view| view.channel.id == id);
+        let community_of = |id: ChannelId| {
+            sync.communities
+                .iter()
+                .position(|view| view.channels.iter().any(|channel| channel.channel.id == id))
+        };
+        let joined = |id: ChannelId| {
+            sync.communities
+                .iter()
+                .flat_map(|view| &view.channels)
+                .chain(&sync.dms)
+                .find(|view| view.channel.id == id)
+        };
         match subject {
             Subject::Named { slug, name } => {
-                let n = sync.communities.iter().position(|view| view.community.slug == *slug).ok_or_else(Problem::not_found)?;
+                let n = sync
+                    .communities
+                    .iter()
+                    .position(|view| view.community.slug == *slug)
+                    .ok_or_else(Problem::not_found)?;
                 let view = &sync.communities[n];
-                let named = |channel: &&ChannelView| channel.channel.name.as_deref() == Some(name.as_str());
-                let here = match view.channels.iter().find(named) {
-                    Some(here) => here.clone(),
-                    None => {
-                        let channels = self.api.channels(view.community.id).await?;
-                        channels.items.iter().find(named).cloned().ok_or_else(Problem::not_found)?
-                    }
+                let named =
+                    |channel: &&ChannelView| channel.channel.name.as_deref() == Some(name.as_str());
+                let here = if let Some(joined) = view.channels.iter().find(named) {
+                    joined.clone()
+                } else {
+                    let channels = self.api.channels(view.community.id).await?;
+                    channels.items.iter().find(named).cloned().ok_or_else(Problem::not_found)?
                 };
                 world.community = Some(n);
                 world.here = Some(here);
             }
             Subject::Direct { id, slug } => {
-                let here = joined(*id).filter(|view| view.channel.name.is_none()).cloned().ok_or_else(Problem::not_found)?;
-                let beside = slug.as_ref().and_then(|slug| sync.communities.iter().position(|view| view.community.slug == *slug));
+                let here = joined(*id)
+                    .filter(|view| view.channel.name.is_none())
+                    .cloned()
+                    .ok_or_else(Problem::not_found)?;
+                let beside = slug.as_ref().and_then(|slug| {
+                    sync.communities.iter().position(|view| view.community.slug == *slug)
+                });
                 world.community = beside.or_else(|| (!sync.communities.is_empty()).then_some(0));
                 world.here = Some(here);
             }
@@ -131,23 +166,43 @@ impl Caller {
                     None => self.api.channel(*id).await?,
                 };
                 let wanted = here.channel.community_id.or(*community);
-                let beside = sync.communities.iter().position(|view| Some(view.community.id) == wanted);
-                world.community = beside.or_else(|| community_of(*id)).or_else(|| (!sync.communities.is_empty()).then_some(0));
+                let beside =
+                    sync.communities.iter().position(|view| Some(view.community.id) == wanted);
+                world.community = beside
+                    .or_else(|| community_of(*id))
+                    .or_else(|| (!sync.communities.is_empty()).then_some(0));
                 world.here = Some(here);
             }
         }
         Ok(())
     }
 
-    async fn messages(&self, here: &ChannelView, around: Option<MessageId>) -> Result<Page<Message>, Problem> {
+    async fn messages(
+        &self,
+        here: &ChannelView,
+        around: Option<MessageId>,
+    ) -> Result<Page<Message>, Problem> {
         // Opening a channel with up to a hundred unread messages shows where they begin (design.md section 7).
-        let wanted = (here.unread + ABOVE_UNREAD).clamp(i64::from(FIRST_VIEW), i64::from(PAGE_SIZE_MAX));
-        let limit = if here.unread < i64::from(PAGE_SIZE_MAX) { u16::try_from(wanted).unwrap_or(FIRST_VIEW) } else { FIRST_VIEW };
-        let query = PageQuery { around: around.map(Into::into), limit: Some(limit), ..PageQuery::default() };
+        let wanted =
+            (here.unread + ABOVE_UNREAD).clamp(i64::from(FIRST_VIEW), i64::from(PAGE_SIZE_MAX));
+        let limit = if here.unread < i64::from(PAGE_SIZE_MAX) {
+            u16::try_from(wanted).unwrap_or(FIRST_VIEW)
+        } else {
+            FIRST_VIEW
+        };
+        let query = PageQuery {
+            around: around.map(Into::into),
+            limit: Some(limit),
+            ..PageQuery::default()
+        };
         Ok(self.api.messages(here.channel.id, query).await?)
     }
 
-    async fn thread(&self, channel: ChannelId, beside: Beside) -> Result<Option<(Message, Vec<Message>)>, Problem> {
+    async fn thread(
+        &self,
+        channel: ChannelId,
+        beside: Beside,
+    ) -> Result<Option<(Message, Vec<Message>)>, Problem> {
         let Beside::Thread(id) = beside else { return Ok(None) };
         let query = PageQuery { limit: Some(PAGE_SIZE_MAX), ..PageQuery::default() };
         let (root, replies) = tokio::try_join!(self.api.message(id), self.api.replies(id, query))?;
@@ -158,7 +213,13 @@ impl Caller {
     }
 
     /// The people of the channel, for the pane that lists them.
-    async fn people(&self, app: &App, world: &World, id: ChannelId, beside: Beside) -> Result<Option<Vec<(User, Option<Role>)>>, Problem> {
+    async fn people(
+        &self,
+        app: &App,
+        world: &World,
+        id: ChannelId,
+        beside: Beside,
+    ) -> Result<Option<Vec<(User, Option<Role>)>>, Problem> {
         if beside != Beside::Members {
             return Ok(None);
         }
@@ -166,7 +227,14 @@ impl Caller {
         let users = self.api.channel_members(id, query).await?.items;
         app.directory.learn_names(users.iter().map(|user| (user.id, user.username.as_str())));
         let roles: HashMap<UserId, Role> = match world.community() {
-            Some(view) => self.api.members(view.community.id, query).await?.items.into_iter().map(|member| (member.user.id, member.role)).collect(),
+            Some(view) => self
+                .api
+                .members(view.community.id, query)
+                .await?
+                .items
+                .into_iter()
+                .map(|member| (member.user.id, member.role))
+                .collect(),
             None => HashMap::new(),
         };
         let with_role = users.into_iter().map(|user| {
@@ -177,11 +245,17 @@ impl Caller {
     }
 
     /// Who of the community is there: for the dots beside direct messages. It also tells whose handles are whose.
-    pub(crate) async fn online(&self, app: &App, world: &World) -> Result<HashMap<UserId, bool>, Problem> {
+    pub(crate) async fn online(
+        &self,
+        app: &App,
+        world: &World,
+    ) -> Result<HashMap<UserId, bool>, Problem> {
         let Some(view) = world.community() else { return Ok(HashMap::new()) };
         let query = PageQuery { limit: Some(PAGE_SIZE_MAX), ..PageQuery::default() };
         let members = self.api.members(view.community.id, query).await?.items;
-        app.directory.learn_names(members.iter().map(|member| (member.user.id, member.user.username.as_str())));
+        app.directory.learn_names(
+            members.iter().map(|member| (member.user.id, member.user.username.as_str())),
+        );
         Ok(members.into_iter().map(|member| (member.user.id, member.user.online)).collect())
     }
 }
@@ -208,7 +282,12 @@ impl Loaded {
     }
 
     fn look<'a>(&'a self, app: &'a App) -> timeline::Look<'a> {
-        timeline::Look { me: self.world.me.id, today: clock::now().date(), directory: &app.directory, target: self.around }
+        timeline::Look {
+            me: self.world.me.id,
+            today: clock::now().date(),
+            directory: &app.directory,
+            target: self.around,
+        }
     }
 
     fn here(&self) -> Result<&ChannelView, Problem> {
@@ -216,17 +295,37 @@ impl Loaded {
     }
 
     fn header(&self) -> Result<Header<'_>, Problem> {
-        Ok(Header::new(self.here()?, self.world.me.id, &self.back, &self.path, self.people.is_some()))
+        Ok(Header::new(
+            self.here()?,
+            self.world.me.id,
+            &self.back,
+            &self.path,
+            self.people.is_some(),
+        ))
     }
 
     fn pane(&self, app: &App) -> Result<Option<Pane<'_>>, Problem> {
         let here = self.here()?;
         if let Some((root, replies)) = &self.thread {
             let composer = Composer::of_thread(here, root.id, &root.author.display_name);
-            let pane = thread::Pane::new(root, replies, &self.path, self.place.clone(), composer, &app.directory);
+            let pane = thread::Pane::new(
+                root,
+                replies,
+                &self.path,
+                self.place.clone(),
+                composer,
+                &app.directory,
+            );
             return Ok(Some(Pane::Thread(Box::new(pane))));
         }
-        Ok(self.people.as_ref().map(|people| Pane::Members(members::Pane::new(people, here.member_count, self.world.me.id, &self.path))))
+        Ok(self.people.as_ref().map(|people| {
+            Pane::Members(members::Pane::new(
+                people,
+                here.member_count,
+                self.world.me.id,
+                &self.path,
+            ))
+        }))
     }
 
     /// The whole page.
@@ -256,7 +355,11 @@ impl Loaded {
     pub(crate) fn patches(&self, app: &App, frames: &mut Frames) -> Result<(), Problem> {
         frame_patches(&self.world, frames);
         frames.outer(&self.header()?);
-        frames.patch(Mode::Inner, "#messages", &timeline::markup(&timeline::whole(self.here()?, &self.page, self.look(app))));
+        frames.patch(
+            Mode::Inner,
+            "#messages",
+            &timeline::markup(&timeline::whole(self.here()?, &self.page, self.look(app))),
+        );
         if let Some(pane) = self.pane(app)? {
             frames.outer_html(&pane.to_string());
         }

@@ -46,7 +46,9 @@ impl Renderer for WebRenderer {
             Event::MessageCreated(message) => self.created(&mut frames, message, lens),
             Event::MessageEdited(message) => self.edited(&mut frames, message, lens),
             Event::MessageDeleted(deleted) => Self::deleted(&mut frames, deleted, lens),
-            Event::ReactionAdded(change) | Event::ReactionRemoved(change) => Self::reacted(&mut frames, change, lens),
+            Event::ReactionAdded(change) | Event::ReactionRemoved(change) => {
+                Self::reacted(&mut frames, change, lens);
+            }
             Event::ThreadUpdated(update) if lens == CHANNEL => {
                 frames.outer(&Summary::of_update(update));
             }
@@ -72,7 +74,8 @@ impl WebRenderer {
             }
             (NEW_DAY, None) => {
                 let day = message.created_at.date();
-                let html = render(&Day::new(day, ajet_shared::clock::now().date())) + &row(Place::Channel, false);
+                let html = render(&Day::new(day, ajet_shared::clock::now().date()))
+                    + &row(Place::Channel, false);
                 frames.patch(Mode::Append, "#messages", &html);
             }
             (THREAD, Some(_)) => {
@@ -89,7 +92,10 @@ impl WebRenderer {
 
     fn edited(&self, frames: &mut Frames, message: &Message, lens: usize) {
         let Some(place) = place_of(lens) else { return };
-        frames.outer_html(&(render(&Body::of(message, place, &self.directory)) + &render(&Edited::of(message, place))));
+        frames.outer_html(
+            &(render(&Body::of(message, place, &self.directory))
+                + &render(&Edited::of(message, place))),
+        );
     }
 
     fn deleted(frames: &mut Frames, deleted: &MessageDeleted, lens: usize) {
@@ -143,31 +149,63 @@ mod tests {
         assert!(text(&renderer, &created, CONTINUED).contains("class=\"msg cont\""));
         assert!(text(&renderer, &created, NEW_DAY).contains("id=\"day-2026-11-20\""));
         assert_eq!(text(&renderer, &created, THREAD), "");
-        assert!(text(&renderer, &created, SPOKEN).contains("data: selector #announcer\ndata: mode append\ndata: elements <p>Lena: hello</p>"));
+        assert!(text(&renderer, &created, SPOKEN).contains(
+            "data: selector #announcer\ndata: mode append\ndata: elements <p>Lena: hello</p>"
+        ));
 
         let mut reply = post.clone();
         reply.parent_id = Some(id);
         let replied = of(Event::MessageCreated(reply));
         assert_eq!(text(&renderer, &replied, CHANNEL), "");
-        assert!(text(&renderer, &replied, THREAD).contains("data: selector #thread-messages\ndata: mode append"));
+        assert!(
+            text(&renderer, &replied, THREAD)
+                .contains("data: selector #thread-messages\ndata: mode append")
+        );
 
         post.edited_at = Some(NOON);
         let edited = of(Event::MessageEdited(post));
         let patch = text(&renderer, &edited, CHANNEL);
-        assert!(patch.contains(&format!("id=\"body-{id}\"")) && patch.contains(&format!("id=\"edited-{id}\" title=\"Edited")), "{patch}");
+        assert!(
+            patch.contains(&format!("id=\"body-{id}\""))
+                && patch.contains(&format!("id=\"edited-{id}\" title=\"Edited")),
+            "{patch}"
+        );
         assert!(!patch.contains("selector"));
         assert!(text(&renderer, &edited, THREAD).contains(&format!("id=\"root-body-{id}\"")));
 
-        let deleted = MessageDeleted { message_id: id, parent_id: None, message_seq: 11, author_id: lena.id, deleted_at: NOON };
+        let deleted = MessageDeleted {
+            message_id: id,
+            parent_id: None,
+            message_seq: 11,
+            author_id: lena.id,
+            deleted_at: NOON,
+        };
         let patch = text(&renderer, &of(Event::MessageDeleted(deleted)), CHANNEL);
         assert!(patch.contains("This message was deleted.") && !patch.contains("hello"));
 
         let reactions = vec![ReactionCount { emoji: "🚢".into(), count: 2, reacted_by_me: None }];
-        let change = ReactionChanged { message_id: id, user_id: lena.id, emoji: "🚢".into(), count: 2, reactions };
+        let change = ReactionChanged {
+            message_id: id,
+            user_id: lena.id,
+            emoji: "🚢".into(),
+            count: 2,
+            reactions,
+        };
         let patch = text(&renderer, &of(Event::ReactionAdded(change)), CHANNEL);
-        assert!(patch.contains(&format!("id=\"r-{id}-1f6a2\" aria-pressed=\"false\" data-preserve-attr=\"aria-pressed\"")), "{patch}");
+        assert!(
+            patch.contains(&format!(
+                "id=\"r-{id}-1f6a2\" aria-pressed=\"false\" data-preserve-attr=\"aria-pressed\""
+            )),
+            "{patch}"
+        );
 
-        let update = ThreadUpdated { parent_id: id, reply_count: 1, last_reply_at: Some(NOON), participant_ids: vec![lena.id], participants: vec![lena.clone()] };
+        let update = ThreadUpdated {
+            parent_id: id,
+            reply_count: 1,
+            last_reply_at: Some(NOON),
+            participant_ids: vec![lena.id],
+            participants: vec![lena.clone()],
+        };
         let updated = of(Event::ThreadUpdated(update));
         assert!(text(&renderer, &updated, CHANNEL).contains("<b>1 reply</b>"));
         assert!(text(&renderer, &updated, THREAD).contains("id=\"thread-count\""));

@@ -43,7 +43,10 @@ pub(crate) struct Callers(Mutex<HashMap<HeaderValue, (Instant, Author)>>);
 impl Callers {
     fn get(&self, token: &HeaderValue) -> Option<Author> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(token).filter(|(at, _)| at.elapsed() < REMEMBER_CALLER).map(|(_, author)| author.clone())
+        known
+            .get(token)
+            .filter(|(at, _)| at.elapsed() < REMEMBER_CALLER)
+            .map(|(_, author)| author.clone())
     }
 
     fn put(&self, token: HeaderValue, author: Author) {
@@ -66,7 +69,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let token = parts.headers.get(AUTHORIZATION).cloned().ok_or_else(Problem::unauthenticated)?;
+        let token =
+            parts.headers.get(AUTHORIZATION).cloned().ok_or_else(Problem::unauthenticated)?;
         let mut api = app.api.with_authorization(&token);
         if let Some(trace) = TraceId::current() {
             api = api.with_trace(&trace);

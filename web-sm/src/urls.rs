@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use ajet_shared::channel::ChannelView;
 use ajet_shared::id::{ChannelId, MessageId};
+use ajet_shared::sync::CommunityView;
 
 /// `/c/{slug}`: the list of channels.
 pub(crate) fn community(slug: &str) -> String {
@@ -12,6 +14,14 @@ pub(crate) fn community(slug: &str) -> String {
 /// `/c/{slug}/channels/{name}`.
 pub(crate) fn channel(slug: &str, name: &str) -> String {
     format!("/c/{}/channels/{}", segment(slug), segment(name))
+}
+
+/// The address of a channel, by its name in its community or as a direct message beside one.
+pub(crate) fn of(view: &ChannelView, community: Option<&CommunityView>) -> String {
+    match (&view.channel.name, community) {
+        (Some(name), Some(community)) => channel(&community.community.slug, name),
+        (_, community) => dm(view.channel.id, community.map(|view| view.community.slug.as_str())),
+    }
 }
 
 /// `/dm/{id}`, with the community whose channels stand beside it.

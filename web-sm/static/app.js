@@ -355,7 +355,7 @@ const box = form => {
       event.preventDefault();
       wrap(text, mark);
     } else if (event.key === 'ArrowUp' && !text.value) {
-      const last = rows(form.id === 'composer' ? list : $('#thread-messages')).filter(isMine).at(-1);
+      const last = rows(form.id === 'composer' ? list : $('#thread-messages')).filter(row => isMine(row) && $('.prose', row)).at(-1);
       if (last) {
         event.preventDefault();
         edit(last);
@@ -381,7 +381,7 @@ const drawPencils = () => {
 // ---- what one does with a message ----
 
 const edit = async row => {
-  if (!isMine(row) || $('form.edit', row)) return;
+  if (!isMine(row) || !$('.prose', row) || $('form.edit', row)) return;
   const body = $('.msg-body', row), source = await fetch(`/messages/${idOf(row)}/source`).catch(() => null);
   if (!source?.ok) return toast('This message cannot be edited now. Try again.', true);
   const { body_md: before } = await source.json();
@@ -501,7 +501,7 @@ const showTools = row => {
   $('[value=thread]', tools).hidden = !!row.closest('#pane');
   row.append(tools);
 };
-const rowOf = target => target.closest?.('.messages > .msg[id*="message-"]');
+const rowOf = target => target.closest?.('.messages > .msg[id*="message-"]:has(.prose)');
 
 // ---- the connection ----
 

@@ -41,7 +41,11 @@ const STATUS: Schema = Schema {
 };
 
 fn profile(context: &Context) -> Option<String> {
-    let saved = context.settings.token.as_ref().is_some_and(|(_, source)| *source == crate::settings::Source::SignIn);
+    let saved = context
+        .settings
+        .token
+        .as_ref()
+        .is_some_and(|(_, source)| *source == crate::settings::Source::SignIn);
     context.settings.profile.as_ref().filter(|_| saved).map(|(name, _)| name.clone())
 }
 
@@ -61,7 +65,12 @@ pub(super) async fn whoami(context: &Context) -> CliResult {
         let paint = context.screen.paint;
         let name = terminal_line(&me.user.display_name);
         let of = profile.map(|name| format!(", profile {name}")).unwrap_or_default();
-        format!("{} (@{}) at {}{of}\n", paint.bold(&name), terminal_line(&me.user.username), context.host())
+        format!(
+            "{} (@{}) at {}{of}\n",
+            paint.bold(&name),
+            terminal_line(&me.user.username),
+            context.host()
+        )
     })
 }
 
@@ -105,7 +114,12 @@ pub(super) async fn status(context: &Context) -> CliResult {
         let name = terminal_line(&me.display_name);
         let of = profile.map(|name| format!(", profile {name}")).unwrap_or_default();
         let handle = terminal_line(&me.username);
-        let mut out = format!("{} connected to {} as {} (@{handle}){of}\n", paint.green("●"), context.host(), paint.bold(&name));
+        let mut out = format!(
+            "{} connected to {} as {} (@{handle}){of}\n",
+            paint.green("●"),
+            context.host(),
+            paint.bold(&name)
+        );
         let width = rows.iter().map(|row| columns(&terminal_line(&row.1))).max().unwrap_or(0);
         for (_, name, unread, mentions, channels) in &rows {
             let name = terminal_line(name);

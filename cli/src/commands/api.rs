@@ -18,7 +18,11 @@ pub(super) async fn call(context: &Context, args: &Api) -> CliResult {
         call.headers.insert(name, value);
     }
     if !args.fields.is_empty() {
-        let body = args.fields.iter().map(|field| parse_field(field)).collect::<CliResult<Map<String, Value>>>()?;
+        let body = args
+            .fields
+            .iter()
+            .map(|field| parse_field(field))
+            .collect::<CliResult<Map<String, Value>>>()?;
         call = call.json(&body);
     }
     if let Some(file) = &args.input {
@@ -28,7 +32,13 @@ pub(super) async fn call(context: &Context, args: &Api) -> CliResult {
         } else {
             std::fs::read(file)
         };
-        call.body = Some(bytes.map_err(|error| CliError::usage(format!("Cannot read {}: {error}.", file.display())))?.into());
+        call.body = Some(
+            bytes
+                .map_err(|error| {
+                    CliError::usage(format!("Cannot read {}: {error}.", file.display()))
+                })?
+                .into(),
+        );
     }
     if args.paginate {
         return pages(context, call).await;
@@ -54,7 +64,8 @@ async fn pages(context: &Context, mut call: Call) -> CliResult {
     let first = call.path.clone();
     let mut items = Vec::new();
     loop {
-        let answer = context.call(client.send(&call)).await?.ok().map_err(|error| context.failed(error))?;
+        let answer =
+            context.call(client.send(&call)).await?.ok().map_err(|error| context.failed(error))?;
         let mut page: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         match page.get_mut("items").map(Value::take) {
             Some(Value::Array(more)) => items.extend(more),
@@ -79,7 +90,11 @@ fn show(context: &Context, answer: &Answer) -> CliResult {
         _ => {
             let text = String::from_utf8_lossy(&answer.body);
             let end = if text.ends_with('\n') { "" } else { "\n" };
-            print(&if context.screen.terminal { format!("{}{end}", terminal_safe(&text)) } else { format!("{text}{end}") })
+            print(&if context.screen.terminal {
+                format!("{}{end}", terminal_safe(&text))
+            } else {
+                format!("{text}{end}")
+            })
         }
     }
 }
@@ -96,8 +111,11 @@ fn pretty(context: &Context, value: &Value) -> String {
 fn method(text: &str) -> CliResult<Method> {
     let upper = text.to_ascii_uppercase();
     match upper.as_str() {
-        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" => upper.parse().map_err(|_| CliError::usage("Unknown method.")),
-        _ => Err(CliError::usage(format!("\"{text}\" is not a method.")).hint("Methods: GET POST PUT PATCH DELETE HEAD")),
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" => {
+            upper.parse().map_err(|_| CliError::usage("Unknown method."))
+        }
+        _ => Err(CliError::usage(format!("\"{text}\" is not a method."))
+            .hint("Methods: GET POST PUT PATCH DELETE HEAD")),
     }
 }
 
@@ -106,25 +124,40 @@ fn path(text: &str, context: &Context) -> CliResult<String> {
     let server = context.server()?.to_string();
     let path = match text.strip_prefix(&server) {
         Some(path) => path.to_owned(),
-        None if text.contains("://") => return Err(CliError::usage(format!("This address is not on {}.", context.host()))),
+        None if text.contains("://") => {
+            return Err(CliError::usage(format!("This address is not on {}.", context.host())));
+        }
         None => text.to_owned(),
     };
     let path = if path.starts_with('/') { path } else { format!("/{path}") };
-    if path.starts_with("//") || path.contains(char::is_whitespace) || path.contains(char::is_control) {
-        return Err(CliError::usage(format!("\"{text}\" is not a path.")).hint("It looks like /api/me"));
+    if path.starts_with("//")
+        || path.contains(char::is_whitespace)
+        || path.contains(char::is_control)
+    {
+        return Err(
+            CliError::usage(format!("\"{text}\" is not a path.")).hint("It looks like /api/me")
+        );
     }
     Ok(path)
 }
 
 fn parse_header(text: &str) -> CliResult<(HeaderName, HeaderValue)> {
-    let wrong = || CliError::usage(format!("\"{text}\" is not a header.")).hint("It looks like 'Accept: text/plain'");
+    let wrong = || {
+        CliError::usage(format!("\"{text}\" is not a header."))
+            .hint("It looks like 'Accept: text/plain'")
+    };
     let (name, value) = text.split_once(':').ok_or_else(wrong)?;
     Ok((name.trim().parse().map_err(|_| wrong())?, value.trim().parse().map_err(|_| wrong())?))
 }
 
 fn parse_field(text: &str) -> CliResult<(String, Value)> {
-    let (key, value) = text.split_once('=').ok_or_else(|| CliError::usage(format!("\"{text}\" is not a field.")).hint("It looks like -F name=value"))?;
-    Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()))))
+    let (key, value) = text.split_once('=').ok_or_else(|| {
+        CliError::usage(format!("\"{text}\" is not a field.")).hint("It looks like -F name=value")
+    })?;
+    Ok((
+        key.to_owned(),
+        serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned())),
+    ))
 }
 
 #[cfg(test)]
@@ -134,7 +167,10 @@ mod tests {
     #[test]
     fn fields_are_json_where_they_read_so() {
         assert_eq!(parse_field("n=3").unwrap(), ("n".into(), Value::from(3)));
-        assert_eq!(parse_field("name=Harbour Co-op").unwrap(), ("name".into(), Value::from("Harbour Co-op")));
+        assert_eq!(
+            parse_field("name=Harbour Co-op").unwrap(),
+            ("name".into(), Value::from("Harbour Co-op"))
+        );
         assert_eq!(parse_field("a=[1]").unwrap().1, serde_json::json!([1]));
         assert!(parse_field("x").is_err());
         assert!(method("get").is_ok() && method("TRACE").is_err());

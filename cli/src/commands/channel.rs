@@ -84,7 +84,8 @@ fn record(place: &Place) -> Record {
 async fn list(context: &Context, all: bool) -> CliResult {
     let output = context.output(&CHANNEL)?;
     let community = context.community().await?;
-    let views = if all { context.channels_of(community).await? } else { community.channels.clone() };
+    let views =
+        if all { context.channels_of(community).await? } else { community.channels.clone() };
     let places: Vec<Place> = views
         .into_iter()
         .filter(|view| all || view.channel.archived_at.is_none())
@@ -99,7 +100,12 @@ async fn list(context: &Context, all: bool) -> CliResult {
             Column { title: "TOPIC", right: false },
         ];
         let rows: Vec<Vec<Cell>> = places.iter().map(row).collect();
-        if rows.is_empty() { "You are in no channel here. See what there is: ajet-chat channel list --all\n".to_owned() } else { table(context.screen.paint, &head, &rows) }
+        if rows.is_empty() {
+            "You are in no channel here. See what there is: ajet-chat channel list --all\n"
+                .to_owned()
+        } else {
+            table(context.screen.paint, &head, &rows)
+        }
     })
 }
 
@@ -122,7 +128,12 @@ fn row(place: &Place) -> Vec<Cell> {
         (true, 0) => Cell::new(name),
         (true, _) => Cell::looking(name, Paint::bold),
     };
-    vec![name, unread, Cell::new(view.member_count.to_string()), Cell::looking(view.channel.topic.as_deref().unwrap_or_default(), Paint::dim)]
+    vec![
+        name,
+        unread,
+        Cell::new(view.member_count.to_string()),
+        Cell::looking(view.channel.topic.as_deref().unwrap_or_default(), Paint::dim),
+    ]
 }
 
 fn describe(paint: Paint, place: &Place) -> String {
@@ -130,7 +141,13 @@ fn describe(paint: Paint, place: &Place) -> String {
     let topic = terminal_line(view.channel.topic.as_deref().unwrap_or_default());
     let mut out = format!("{}  {topic}\n", paint.bold(&terminal_line(&place.label())));
     let joined = if view.joined { "you are in it" } else { "you are not in it" };
-    let _ = writeln!(out, "  {}, {} members, {joined}, {} unread", view.channel.visibility.as_str(), view.member_count, view.unread);
+    let _ = writeln!(
+        out,
+        "  {}, {} members, {joined}, {} unread",
+        view.channel.visibility.as_str(),
+        view.member_count,
+        view.unread
+    );
     if view.channel.archived_at.is_some() {
         out.push_str("  archived: it only reads\n");
     }
@@ -139,17 +156,31 @@ fn describe(paint: Paint, place: &Place) -> String {
 }
 
 fn refused(error: &NameError) -> CliError {
-    CliError::new(Exit::Refused, "validation", format!("{} Nothing was changed.", sentence(&error.to_string())))
+    CliError::new(
+        Exit::Refused,
+        "validation",
+        format!("{} Nothing was changed.", sentence(&error.to_string())),
+    )
 }
 
-async fn create(context: &Context, name: String, private: bool, topic: Option<String>) -> CliResult {
+async fn create(
+    context: &Context,
+    name: String,
+    private: bool,
+    topic: Option<String>,
+) -> CliResult {
     let output = context.output(&CHANNEL)?;
     let name = ChannelName::try_from(name).map_err(|error| refused(&error))?;
     let topic = topic.map(Topic::try_from).transpose().map_err(|error| refused(&error))?;
     let visibility = if private { Visibility::Private } else { Visibility::Public };
     let community = context.community().await?;
     let client = context.client().await?;
-    let view = context.call(client.create_channel(community.community.id, &CreateChannel { name, visibility, topic })).await?;
+    let view = context
+        .call(
+            client
+                .create_channel(community.community.id, &CreateChannel { name, visibility, topic }),
+        )
+        .await?;
     let place = in_community(view, &community.community);
     context.screen.done(&format!("{} is there, and you are in it", place.label()));
     if output.is_human() { Ok(()) } else { output.one(&record(&place), String::new) }
@@ -178,7 +209,12 @@ async fn topic(context: &Context, name: &str, text: Option<String>) -> CliResult
     if let Some(text) = text {
         let topic = Topic::try_from(text).map_err(|error| refused(&error))?;
         let client = context.client().await?;
-        place.view = context.call(client.update_channel(place.id(), &UpdateChannel { name: None, topic: Some(topic) })).await?;
+        place.view = context
+            .call(
+                client
+                    .update_channel(place.id(), &UpdateChannel { name: None, topic: Some(topic) }),
+            )
+            .await?;
         context.screen.done(&format!("{} has a new topic", place.label()));
         if output.is_human() {
             return Ok(());
@@ -203,11 +239,17 @@ async fn members(context: &Context, name: &str) -> CliResult {
         }
     }
     let records: Vec<Record> = people.iter().map(|user| person(user, None, None)).collect();
-    output.list(&records, || people_table(context.screen.paint, people.iter().map(|user| (user, None))))
+    output.list(&records, || {
+        people_table(context.screen.paint, people.iter().map(|user| (user, None)))
+    })
 }
 
 /// A person as data.
-pub(super) fn person(user: &User, role: Option<&str>, joined_at: Option<time::OffsetDateTime>) -> Record {
+pub(super) fn person(
+    user: &User,
+    role: Option<&str>,
+    joined_at: Option<time::OffsetDateTime>,
+) -> Record {
     Record::default()
         .with("id", user.id.to_string())
         .with("username", user.username.clone())
@@ -220,7 +262,10 @@ pub(super) fn person(user: &User, role: Option<&str>, joined_at: Option<time::Of
 }
 
 /// People for people.
-pub(super) fn people_table<'a>(paint: Paint, people: impl Iterator<Item = (&'a User, Option<&'a str>)>) -> String {
+pub(super) fn people_table<'a>(
+    paint: Paint,
+    people: impl Iterator<Item = (&'a User, Option<&'a str>)>,
+) -> String {
     let head = [
         Column { title: "NAME", right: false },
         Column { title: "USERNAME", right: false },
@@ -229,8 +274,17 @@ pub(super) fn people_table<'a>(paint: Paint, people: impl Iterator<Item = (&'a U
     ];
     let rows: Vec<Vec<Cell>> = people
         .map(|(user, role)| {
-            let online = if user.online { Cell::looking("● online", Paint::green) } else { Cell::looking("○", Paint::dim) };
-            vec![Cell::new(&user.display_name), Cell::looking(format!("@{}", user.username), Paint::dim), Cell::new(role.unwrap_or_default()), online]
+            let online = if user.online {
+                Cell::looking("● online", Paint::green)
+            } else {
+                Cell::looking("○", Paint::dim)
+            };
+            vec![
+                Cell::new(&user.display_name),
+                Cell::looking(format!("@{}", user.username), Paint::dim),
+                Cell::new(role.unwrap_or_default()),
+                online,
+            ]
         })
         .collect();
     table(paint, &head, &rows)

@@ -58,7 +58,11 @@ pub(super) async fn run(mut context: Context, verb: Community) -> CliResult {
         Community::List => list(&context).await,
         Community::Use { slug } => {
             let slug = find_community(context.sync().await?, &slug)?.community.slug.clone();
-            let section = context.settings.profile.as_ref().map_or_else(|| "default".to_owned(), |(name, _)| format!("profile.{name}"));
+            let section = context
+                .settings
+                .profile
+                .as_ref()
+                .map_or_else(|| "default".to_owned(), |(name, _)| format!("profile.{name}"));
             context.settings.document.set(&section, "community", &slug);
             context.settings.save()?;
             context.screen.done(&format!("{slug} is the default now"));
@@ -76,7 +80,11 @@ pub(super) async fn run(mut context: Context, verb: Community) -> CliResult {
         Community::Members { role, online } => members(&context, role, online).await,
         Community::Invite { uses, expires, role } => {
             let seconds = i64::try_from(expires.as_secs()).unwrap_or(i64::MAX);
-            let new = CreateInvite { role: Some(role.into()), max_uses: Some(uses), expires_in_seconds: Some(seconds) };
+            let new = CreateInvite {
+                role: Some(role.into()),
+                max_uses: Some(uses),
+                expires_in_seconds: Some(seconds),
+            };
             invite(&context, &new).await
         }
     }
@@ -106,7 +114,9 @@ fn rows(paint: Paint, views: &[CommunityView]) -> String {
         .iter()
         .map(|view| {
             let record = record(view);
-            let count = |name| record.text(name).replace('0', if record.text(name) == "0" { "" } else { "0" });
+            let count = |name| {
+                record.text(name).replace('0', if record.text(name) == "0" { "" } else { "0" })
+            };
             vec![
                 Cell::looking(&view.community.slug, Paint::bold),
                 Cell::new(&view.community.name),
@@ -133,12 +143,21 @@ async fn list(context: &Context) -> CliResult {
 
 async fn create(context: &Context, name: String, slug: Option<String>) -> CliResult {
     let output = context.output(&COMMUNITY)?;
-    let refused = |error: ajet_shared::names::NameError| CliError::new(Exit::Refused, "validation", format!("{} Nothing was made.", sentence(&error.to_string())));
+    let refused = |error: ajet_shared::names::NameError| {
+        CliError::new(
+            Exit::Refused,
+            "validation",
+            format!("{} Nothing was made.", sentence(&error.to_string())),
+        )
+    };
     let name = CommunityName::try_from(name).map_err(refused)?;
     let slug = slug.map(CommunitySlug::try_from).transpose().map_err(refused)?;
     let client = context.client().await?;
     let community = context.call(client.create_community(&CreateCommunity { name, slug })).await?;
-    context.screen.done(&format!("{} is there, and you own it. Its address is {}", community.name, community.slug));
+    context.screen.done(&format!(
+        "{} is there, and you own it. Its address is {}",
+        community.name, community.slug
+    ));
     if output.is_human() {
         return Ok(());
     }
@@ -155,14 +174,24 @@ async fn members(context: &Context, role: Option<RoleArg>, online: bool) -> CliR
     let mut page = PageQuery { limit: Some(100), ..PageQuery::default() };
     loop {
         let members = context.call(client.members(community.community.id, page)).await?;
-        people.extend(members.items.into_iter().filter(|member| wanted.is_none_or(|role| member.role == role) && (!online || member.user.online)));
+        people.extend(members.items.into_iter().filter(|member| {
+            wanted.is_none_or(|role| member.role == role) && (!online || member.user.online)
+        }));
         match members.next {
             Some(next) => page.after = Some(next),
             None => break,
         }
     }
-    let records: Vec<Record> = people.iter().map(|member| person(&member.user, Some(member.role.as_str()), Some(member.joined_at))).collect();
-    output.list(&records, || people_table(context.screen.paint, people.iter().map(|member| (&member.user, Some(member.role.as_str())))))
+    let records: Vec<Record> = people
+        .iter()
+        .map(|member| person(&member.user, Some(member.role.as_str()), Some(member.joined_at)))
+        .collect();
+    output.list(&records, || {
+        people_table(
+            context.screen.paint,
+            people.iter().map(|member| (&member.user, Some(member.role.as_str()))),
+        )
+    })
 }
 
 async fn invite(context: &Context, new: &CreateInvite) -> CliResult {

@@ -9,7 +9,11 @@ use crate::record::{Record, Schema};
 use crate::settings::split_key;
 
 const SETTING: Schema = Schema {
-    fields: &[("key", "the setting's name"), ("value", "its value"), ("source", "where the value comes from")],
+    fields: &[
+        ("key", "the setting's name"),
+        ("value", "its value"),
+        ("source", "where the value comes from"),
+    ],
     plain: &["key", "value", "source"],
     extras: &[],
 };
@@ -22,7 +26,8 @@ pub(super) fn run(mut context: Context, verb: Config) -> CliResult {
             let (section, name) = split_key(&key)?;
             match context.settings.document.get(&section, &name) {
                 Some(value) => print(&format!("{}\n", ajet_shared::terminal::terminal_line(value))),
-                None => Err(CliError::not_found(format!("{key} is not set.")).hint(format!("ajet-chat config set {key} VALUE"))),
+                None => Err(CliError::not_found(format!("{key} is not set."))
+                    .hint(format!("ajet-chat config set {key} VALUE"))),
             }
         }
         Config::Set { key, value } => {
@@ -52,14 +57,28 @@ fn list(context: &Context, sources: bool) -> CliResult {
         // That there is one, never which.
         rows.push(("token".to_owned(), "(set)".to_owned(), source.as_str()));
     }
-    for (section, key, value) in settings.document.entries().filter(|(section, key, _)| !(section.is_empty() && *key == "profile")) {
+    for (section, key, value) in settings
+        .document
+        .entries()
+        .filter(|(section, key, _)| !(section.is_empty() && *key == "profile"))
+    {
         let name = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
         rows.push((name, value.to_owned(), "config.toml"));
     }
-    let records: Vec<Record> =
-        rows.iter().map(|(key, value, source)| Record::default().with("key", key.clone()).with("value", value.clone()).with("source", *source)).collect();
+    let records: Vec<Record> = rows
+        .iter()
+        .map(|(key, value, source)| {
+            Record::default()
+                .with("key", key.clone())
+                .with("value", value.clone())
+                .with("source", *source)
+        })
+        .collect();
     output.list(&records, || {
-        let mut head = vec![Column { title: "SETTING", right: false }, Column { title: "VALUE", right: false }];
+        let mut head = vec![
+            Column { title: "SETTING", right: false },
+            Column { title: "VALUE", right: false },
+        ];
         if sources {
             head.push(Column { title: "SOURCE", right: false });
         }

@@ -27,18 +27,27 @@ const REQUEST_MAX_BYTES: usize = 16 * 1024;
 
 pub(super) async fn login(mut context: Context, args: &Login) -> CliResult {
     let Some((server, _)) = context.settings.server.clone() else {
-        return Err(CliError::usage("Which server? Nothing was sent.").hint("ajet-chat login --server chat.example.org"));
+        return Err(CliError::usage("Which server? Nothing was sent.")
+            .hint("ajet-chat login --server chat.example.org"));
     };
     let client = context.anonymous(&server)?;
-    let token = if args.with_token { read_token()? } else { through_browser(&context, &client, &server, args.no_browser).await? };
+    let token = if args.with_token {
+        read_token()?
+    } else {
+        through_browser(&context, &client, &server, args.no_browser).await?
+    };
     // Only a token that works is saved.
     let signed_in = client.with_token(&token);
-    let sync = signed_in.sync().await.map_err(|error| match CliError::from_client(error, &server.host()) {
-        error if error.exit == Exit::SignedOut => {
-            CliError::new(Exit::SignedOut, "unauthenticated", format!("{} does not know this token. Nothing was saved.", server.host()))
-                .hint("It may be cut, expired or revoked.")
+    let sync = signed_in.sync().await.map_err(|error| {
+        match CliError::from_client(error, &server.host()) {
+            error if error.exit == Exit::SignedOut => CliError::new(
+                Exit::SignedOut,
+                "unauthenticated",
+                format!("{} does not know this token. Nothing was saved.", server.host()),
+            )
+            .hint("It may be cut, expired or revoked."),
+            error => error,
         }
-        error => error,
     })?;
     let mut credentials = Credentials::load(&context.settings.paths.credentials)?;
     let profile = profile_for(&context, &credentials, &server);
@@ -49,13 +58,17 @@ pub(super) async fn login(mut context: Context, args: &Login) -> CliResult {
     let chosen = document.get(&format!("profile.{profile}"), "community").map(str::to_owned);
     context.settings.save()?;
     let me = &sync.me.user;
-    context.screen.done(&format!("Signed in as {} (@{}), saved as profile \"{profile}\"", me.display_name, me.username));
+    context.screen.done(&format!(
+        "Signed in as {} (@{}), saved as profile \"{profile}\"",
+        me.display_name, me.username
+    ));
     let communities: Vec<String> = sync
         .communities
         .iter()
         .map(|view| {
             let slug = &view.community.slug;
-            let default = chosen.as_ref().map_or(sync.communities.len() == 1, |chosen| chosen == slug);
+            let default =
+                chosen.as_ref().map_or(sync.communities.len() == 1, |chosen| chosen == slug);
             if default { format!("{slug} (default)") } else { slug.clone() }
         })
         .collect();
@@ -70,18 +83,25 @@ fn profile_for(context: &Context, credentials: &Credentials, server: &Server) ->
     if let Some(name) = &context.global.profile {
         return name.clone();
     }
-    if let Some(name) = credentials.names().find(|name| credentials.server(name).as_ref() == Some(server)) {
+    if let Some(name) =
+        credentials.names().find(|name| credentials.server(name).as_ref() == Some(server))
+    {
         return name.to_owned();
     }
     let taken = |name: &str| credentials.get(name).is_some();
-    if !taken("default") && credentials.names().next().is_none() { "default".to_owned() } else { server.host() }
+    if !taken("default") && credentials.names().next().is_none() {
+        "default".to_owned()
+    } else {
+        server.host()
+    }
 }
 
 fn read_token() -> CliResult<Secret> {
     let text = crate::text::read_stdin()?;
     let token = text.trim();
     if token.is_empty() || token.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(CliError::usage("Standard input holds no token. Nothing was sent.").hint("ajet-chat login --with-token < token.txt"));
+        return Err(CliError::usage("Standard input holds no token. Nothing was sent.")
+            .hint("ajet-chat login --with-token < token.txt"));
     }
     Ok(Secret::from(token.to_owned()))
 }
@@ -91,7 +111,12 @@ fn random() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-async fn through_browser(context: &Context, client: &ApiClient, server: &Server, no_browser: bool) -> CliResult<Secret> {
+async fn through_browser(
+    context: &Context,
+    client: &ApiClient,
+    server: &Server,
+    no_browser: bool,
+) -> CliResult<Secret> {
     #[derive(Serialize)]
     struct Exchange {
         code: String,
@@ -101,7 +126,9 @@ async fn through_browser(context: &Context, client: &ApiClient, server: &Server,
     struct Exchanged {
         token: String,
     }
-    let listening = |error: std::io::Error| CliError::failed(format!("Cannot listen on this machine for the browser: {error}."));
+    let listening = |error: std::io::Error| {
+        CliError::failed(format!("Cannot listen on this machine for the browser: {error}."))
+    };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(listening)?;
     let port = listener.local_addr().map_err(listening)?.port();
     let (verifier, state) = (random(), random());
@@ -122,33 +149,56 @@ async fn through_browser(context: &Context, client: &ApiClient, server: &Server,
         eprintln!("Open this address in a browser on this machine:\n\n    {start}\n");
     }
     screen.say("Waiting for you to confirm… (ends in 10 min, Ctrl-C stops)");
-    let code = tokio::time::timeout(CONFIRM_WITHIN, wait_for_code(&listener, &state, server)).await.map_err(|_| {
-        CliError::new(Exit::Declined, "timeout", "Nobody confirmed in the browser within 10 minutes. Nothing was saved.")
+    let code = tokio::time::timeout(CONFIRM_WITHIN, wait_for_code(&listener, &state, server))
+        .await
+        .map_err(|_| {
+            CliError::new(
+                Exit::Declined,
+                "timeout",
+                "Nobody confirmed in the browser within 10 minutes. Nothing was saved.",
+            )
             .hint(format!("ajet-chat login --server {}", server.host()))
-    })??;
+        })??;
     let call = Call::new(Method::POST, "/auth/cli/token").json(&Exchange { code, verifier });
     let failed = |error| CliError::from_client(error, &server.host());
-    let answer = client.send(&call).await.and_then(ajet_shared::client::Answer::ok).map_err(failed)?;
-    let exchanged: Exchanged =
-        serde_json::from_slice(&answer.body).map_err(|_| CliError::failed(format!("{} gave no token.", server.host())))?;
+    let answer =
+        client.send(&call).await.and_then(ajet_shared::client::Answer::ok).map_err(failed)?;
+    let exchanged: Exchanged = serde_json::from_slice(&answer.body)
+        .map_err(|_| CliError::failed(format!("{} gave no token.", server.host())))?;
     Ok(Secret::from(exchanged.token))
 }
 
 /// What the person sees in the list of sessions.
 fn host_name() -> String {
-    let name = env("HOSTNAME").or_else(|| std::fs::read_to_string("/etc/hostname").ok()).unwrap_or_default();
-    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c)).take(64).collect();
+    let name = env("HOSTNAME")
+        .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
+        .unwrap_or_default();
+    let name: String = name
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c))
+        .take(64)
+        .collect();
     if name.is_empty() { "this computer".to_owned() } else { name }
 }
 
 /// Starts a browser without waiting for it. `$BROWSER` may name several, parted by colons, and hold `%s` for the address.
 fn open_browser(address: &Url) -> bool {
     let start = |program: &str, args: &[String]| {
-        Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_ok()
+        Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .is_ok()
     };
     if let Some(browsers) = env("BROWSER") {
         return browsers.split(':').any(|browser| {
-            let mut words: Vec<String> = browser.split_whitespace().map(|word| word.replace("%s", address.as_str())).collect();
+            let mut words: Vec<String> = browser
+                .split_whitespace()
+                .map(|word| word.replace("%s", address.as_str()))
+                .collect();
             if !browser.contains("%s") {
                 words.push(address.to_string());
             }
@@ -156,7 +206,9 @@ fn open_browser(address: &Url) -> bool {
         });
     }
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let has_screen = cfg!(not(target_os = "linux")) || env("DISPLAY").is_some() || env("WAYLAND_DISPLAY").is_some();
+    let has_screen = cfg!(not(target_os = "linux"))
+        || env("DISPLAY").is_some()
+        || env("WAYLAND_DISPLAY").is_some();
     has_screen && start(opener, &[address.to_string()])
 }
 
@@ -164,17 +216,41 @@ fn open_browser(address: &Url) -> bool {
 async fn wait_for_code(listener: &TcpListener, state: &str, server: &Server) -> CliResult<String> {
     loop {
         let Ok((mut stream, _)) = listener.accept().await else { continue };
-        let Ok(Some(target)) = tokio::time::timeout(REQUEST_WITHIN, request_target(&mut stream)).await else { continue };
+        let Ok(Some(target)) =
+            tokio::time::timeout(REQUEST_WITHIN, request_target(&mut stream)).await
+        else {
+            continue;
+        };
         match Callback::parse(&target, state) {
             Callback::Code(code) => {
-                answer(&mut stream, "200 OK", "Signed in. You can close this window and go back to the terminal.").await;
+                answer(
+                    &mut stream,
+                    "200 OK",
+                    "Signed in. You can close this window and go back to the terminal.",
+                )
+                .await;
                 return Ok(code);
             }
             Callback::Denied => {
-                answer(&mut stream, "200 OK", "Nothing was signed in. You can close this window.").await;
-                return Err(CliError::new(Exit::Declined, "declined", "You said no in the browser. Nothing was saved."));
+                answer(&mut stream, "200 OK", "Nothing was signed in. You can close this window.")
+                    .await;
+                return Err(CliError::new(
+                    Exit::Declined,
+                    "declined",
+                    "You said no in the browser. Nothing was saved.",
+                ));
             }
-            Callback::Wrong => answer(&mut stream, "400 Bad Request", &format!("This did not come from {}. Start again in the terminal.", server.host())).await,
+            Callback::Wrong => {
+                answer(
+                    &mut stream,
+                    "400 Bad Request",
+                    &format!(
+                        "This did not come from {}. Start again in the terminal.",
+                        server.host()
+                    ),
+                )
+                .await
+            }
             Callback::Other => answer(&mut stream, "404 Not Found", "Nothing is here.").await,
         }
     }
@@ -193,11 +269,15 @@ enum Callback {
 
 impl Callback {
     fn parse(target: &str, state: &str) -> Self {
-        let Ok(url) = Url::parse("http://127.0.0.1").and_then(|base| base.join(target)) else { return Self::Other };
+        let Ok(url) = Url::parse("http://127.0.0.1").and_then(|base| base.join(target)) else {
+            return Self::Other;
+        };
         if url.path() != "/callback" {
             return Self::Other;
         }
-        let get = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let get = |name: &str| {
+            url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
         if get("state").as_deref() != Some(state) {
             return Self::Wrong;
         }
@@ -251,12 +331,19 @@ pub(super) async fn logout(context: &Context, args: &Logout) -> CliResult {
         let Some(sign_in) = credentials.get(&name).cloned() else { continue };
         let host = sign_in.server.host();
         let client = context.anonymous(&sign_in.server)?.with_token(&sign_in.token);
-        let ended = client.send(&Call::new(Method::POST, "/auth/logout")).await.and_then(ajet_shared::client::Answer::ok);
+        let ended = client
+            .send(&Call::new(Method::POST, "/auth/logout"))
+            .await
+            .and_then(ajet_shared::client::Answer::ok);
         match ended.map(drop).map_err(|error| CliError::from_client(error, &host)) {
             // 401: the session ended already. 403: an API token, which is revoked elsewhere.
             Ok(()) => {}
             Err(error) if matches!(error.exit, Exit::SignedOut | Exit::Forbidden) => {}
-            Err(error) => return Err(error.hint(format!("To forget it on this machine only: ajet-chat profile remove {name}"))),
+            Err(error) => {
+                return Err(error.hint(format!(
+                    "To forget it on this machine only: ajet-chat profile remove {name}"
+                )));
+            }
         }
         credentials.remove(&name)?;
         context.screen.done(&format!("Signed out of {host}"));
@@ -273,7 +360,12 @@ mod tests {
         let parse = |target: &str| Callback::parse(target, "s-1");
         assert_eq!(parse("/callback?code=abc&state=s-1"), Callback::Code("abc".into()));
         assert_eq!(parse("/callback?error=access_denied&state=s-1"), Callback::Denied);
-        for wrong in ["/callback?code=abc&state=other", "/callback?code=abc", "/callback?state=s-1", "/callback?code=&state=s-1"] {
+        for wrong in [
+            "/callback?code=abc&state=other",
+            "/callback?code=abc",
+            "/callback?state=s-1",
+            "/callback?code=&state=s-1",
+        ] {
             assert_eq!(parse(wrong), Callback::Wrong, "{wrong}");
         }
         assert_eq!(parse("/favicon.ico"), Callback::Other);

@@ -13,16 +13,23 @@ use crate::record::{Record, Schema};
 use crate::{emoji, text};
 
 const REACTION: Schema = Schema {
-    fields: &[("message_id", "the message"), ("emoji", "the character"), ("mine", "whether you give it now"), ("id", "the message, for --format ids")],
+    fields: &[
+        ("message_id", "the message"),
+        ("emoji", "the character"),
+        ("mine", "whether you give it now"),
+        ("id", "the message, for --format ids"),
+    ],
     plain: &["message_id", "emoji", "mine"],
     extras: &[],
 };
 
-const DELETED: Schema = Schema { fields: &[("id", "the deleted message")], plain: &["id"], extras: &[] };
+const DELETED: Schema =
+    Schema { fields: &[("id", "the deleted message")], plain: &["id"], extras: &[] };
 
 pub(super) async fn react(context: &Context, args: &React) -> CliResult {
     let output = context.output(&REACTION)?;
-    let emoji: Vec<String> = args.emoji.iter().map(|emoji| emoji::parse(emoji)).collect::<CliResult<_>>()?;
+    let emoji: Vec<String> =
+        args.emoji.iter().map(|emoji| emoji::parse(emoji)).collect::<CliResult<_>>()?;
     let id = context.message_id(&args.message).await?;
     let client = context.client().await?;
     let mut records = Vec::new();
@@ -35,7 +42,13 @@ pub(super) async fn react(context: &Context, args: &React) -> CliResult {
         let verb = if args.remove { "Took back" } else { "Reacted with" };
         context.screen.done(&format!("{verb} {emoji}  {}", short(id)));
         let id = id.to_string();
-        records.push(Record::default().with("message_id", id.clone()).with("emoji", emoji).with("mine", !args.remove).with("id", id));
+        records.push(
+            Record::default()
+                .with("message_id", id.clone())
+                .with("emoji", emoji)
+                .with("mine", !args.remove)
+                .with("id", id),
+        );
     }
     output.list(&records, String::new)
 }
@@ -49,7 +62,11 @@ pub(super) async fn edit(context: &Context, args: &Edit) -> CliResult {
     let edited = context.call(client.edit_message(message.id, &EditMessage { body_md })).await?;
     let place = context.place_of(edited.channel_id).await?;
     context.screen.done(&format!("Edited in {}  {}", place.label(), short(edited.id)));
-    if output.is_human() { Ok(()) } else { output.one(&record(context, &edited, &place), String::new) }
+    if output.is_human() {
+        Ok(())
+    } else {
+        output.one(&record(context, &edited, &place), String::new)
+    }
 }
 
 pub(super) async fn delete(context: &Context, args: &Delete) -> CliResult {
@@ -78,8 +95,12 @@ pub(super) async fn delete(context: &Context, args: &Delete) -> CliResult {
 
 /// Asks on a terminal; without one the answer must be given by `--yes`.
 fn confirm(context: &Context, question: &str) -> CliResult {
-    if context.global.no_input || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(CliError::usage("This cannot be undone. Nothing was changed.").hint("Say that you mean it: --yes"));
+    if context.global.no_input
+        || !std::io::stdin().is_terminal()
+        || !std::io::stderr().is_terminal()
+    {
+        return Err(CliError::usage("This cannot be undone. Nothing was changed.")
+            .hint("Say that you mean it: --yes"));
     }
     eprint!("? {} [y/N] ", ajet_shared::terminal::terminal_line(question));
     let _ = std::io::stderr().flush();

@@ -33,7 +33,8 @@ pub(crate) async fn run(cli: Cli) -> CliResult {
     if matches!(command, Command::Version) {
         let output = Screen::new(&cli.global).output(&cli.global, &VERSION)?;
         let target = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
-        let record = Record::default().with("version", env!("CARGO_PKG_VERSION")).with("target", target);
+        let record =
+            Record::default().with("version", env!("CARGO_PKG_VERSION")).with("target", target);
         return output.one(&record, || format!("ajet-chat {}\n", env!("CARGO_PKG_VERSION")));
     }
     let context = Context::new(cli.global)?;

@@ -9,7 +9,12 @@ use crate::record::{Record, Schema};
 use crate::settings::{Credentials, unknown_profile};
 
 const PROFILE: Schema = Schema {
-    fields: &[("name", "the profile's name"), ("server", "its server"), ("current", "whether it is used now"), ("signed_in", "whether there is a token for it")],
+    fields: &[
+        ("name", "the profile's name"),
+        ("server", "its server"),
+        ("current", "whether it is used now"),
+        ("signed_in", "whether there is a token for it"),
+    ],
     plain: &["name", "server", "current", "signed_in"],
     extras: &[],
 };
@@ -24,23 +29,39 @@ pub(super) fn run(mut context: Context, verb: Profile) -> CliResult {
             let rows: Vec<(String, String, bool, bool)> = names
                 .into_iter()
                 .map(|name| {
-                    let server = context.settings.document.get(&format!("profile.{name}"), "server").map(str::to_owned);
-                    let server = server.or_else(|| credentials.server(&name).map(|server| server.to_string())).unwrap_or_default();
-                    let (is_current, signed_in) = (current == Some(name.as_str()), credentials.get(&name).is_some());
+                    let server = context
+                        .settings
+                        .document
+                        .get(&format!("profile.{name}"), "server")
+                        .map(str::to_owned);
+                    let server = server
+                        .or_else(|| credentials.server(&name).map(|server| server.to_string()))
+                        .unwrap_or_default();
+                    let (is_current, signed_in) =
+                        (current == Some(name.as_str()), credentials.get(&name).is_some());
                     (name, server, is_current, signed_in)
                 })
                 .collect();
             let records: Vec<Record> = rows
                 .iter()
                 .map(|(name, server, current, signed_in)| {
-                    Record::default().with("name", name.clone()).with("server", server.clone()).with("current", *current).with("signed_in", *signed_in)
+                    Record::default()
+                        .with("name", name.clone())
+                        .with("server", server.clone())
+                        .with("current", *current)
+                        .with("signed_in", *signed_in)
                 })
                 .collect();
             output.list(&records, || {
                 if rows.is_empty() {
-                    return "No sign-in is saved. ajet-chat login --server chat.example.org\n".to_owned();
+                    return "No sign-in is saved. ajet-chat login --server chat.example.org\n"
+                        .to_owned();
                 }
-                let head = [Column { title: "PROFILE", right: false }, Column { title: "SERVER", right: false }, Column { title: "", right: false }];
+                let head = [
+                    Column { title: "PROFILE", right: false },
+                    Column { title: "SERVER", right: false },
+                    Column { title: "", right: false },
+                ];
                 let rows: Vec<Vec<Cell>> = rows
                     .iter()
                     .map(|(name, server, current, signed_in)| {
@@ -74,7 +95,8 @@ pub(super) fn run(mut context: Context, verb: Profile) -> CliResult {
 }
 
 fn names(context: &Context, credentials: &Credentials) -> Vec<String> {
-    let mut names: Vec<String> = context.settings.document.sections("profile.").into_iter().map(str::to_owned).collect();
+    let mut names: Vec<String> =
+        context.settings.document.sections("profile.").into_iter().map(str::to_owned).collect();
     names.extend(credentials.names().map(str::to_owned));
     names.sort();
     names.dedup();
@@ -82,5 +104,9 @@ fn names(context: &Context, credentials: &Credentials) -> Vec<String> {
 }
 
 fn must_exist(context: &Context, credentials: &Credentials, name: &str) -> CliResult {
-    if names(context, credentials).iter().any(|known| known == name) { Ok(()) } else { Err(unknown_profile(name, &context.settings.document)) }
+    if names(context, credentials).iter().any(|known| known == name) {
+        Ok(())
+    } else {
+        Err(unknown_profile(name, &context.settings.document))
+    }
 }

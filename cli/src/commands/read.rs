@@ -3,8 +3,8 @@
 use ajet_shared::limits::PAGE_SIZE_MAX;
 use ajet_shared::message::Message;
 use ajet_shared::page::PageQuery;
-use time::{Date, Duration, OffsetDateTime};
 use time::macros::format_description;
+use time::{Date, Duration, OffsetDateTime};
 
 use crate::args::{Read, parse_duration};
 use crate::context::{Context, Place};
@@ -19,7 +19,8 @@ const COUNT_MAX: u16 = 1_000;
 
 pub(super) async fn read(context: &Context, args: &Read) -> CliResult {
     let output = context.output(&MESSAGE)?;
-    let since = args.since.as_deref().map(|since| moment(since, ajet_shared::clock::now())).transpose()?;
+    let since =
+        args.since.as_deref().map(|since| moment(since, ajet_shared::clock::now())).transpose()?;
     let place = context.channel(&args.channel).await?;
     let bounded = since.is_some() || args.unread;
     let count = usize::from(args.count.unwrap_or(if bounded { COUNT_MAX } else { COUNT_DEFAULT }));
@@ -33,17 +34,25 @@ pub(super) async fn read(context: &Context, args: &Read) -> CliResult {
         };
         let last_read = args.unread.then_some(place.view.last_read_seq);
         let is_unread = |message: &Message| last_read.is_none_or(|seq| message.seq > seq);
-        backward(context, &place, before, count, |message| is_since(message) && is_unread(message)).await?
+        backward(context, &place, before, count, |message| is_since(message) && is_unread(message))
+            .await?
     };
     let messages = if args.threads { with_replies(context, messages).await? } else { messages };
     context.recent()?.shown(messages.iter().map(|message| message.id));
-    let records: Vec<Record> = messages.iter().map(|message| record(context, message, &place)).collect();
+    let records: Vec<Record> =
+        messages.iter().map(|message| record(context, message, &place)).collect();
     output.paged(&records, || {
         let mut transcript = Transcript::new(context.screen, author_width(messages.iter()), None);
-        messages.iter().map(|message| transcript.draw(message, &place, message.parent_id.is_some())).collect()
+        messages
+            .iter()
+            .map(|message| transcript.draw(message, &place, message.parent_id.is_some()))
+            .collect()
     })?;
     if args.mark
-        && let Some(newest) = messages.iter().filter(|message| message.parent_id.is_none()).max_by_key(|message| message.seq)
+        && let Some(newest) = messages
+            .iter()
+            .filter(|message| message.parent_id.is_none())
+            .max_by_key(|message| message.seq)
     {
         let client = context.client().await?;
         context.call(client.mark_read(place.id(), newest.id)).await?;
@@ -91,7 +100,8 @@ async fn forward(
     let client = context.client().await?;
     let mut messages: Vec<Message> = Vec::new();
     loop {
-        let limit = u16::try_from(count - messages.len()).unwrap_or(PAGE_SIZE_MAX).min(PAGE_SIZE_MAX);
+        let limit =
+            u16::try_from(count - messages.len()).unwrap_or(PAGE_SIZE_MAX).min(PAGE_SIZE_MAX);
         let query = PageQuery { after: Some(after), limit: Some(limit), ..PageQuery::default() };
         let page = context.call(client.messages(place.id(), query)).await?;
         messages.extend(page.items.into_iter().filter(&wanted));
@@ -123,7 +133,10 @@ fn moment(text: &str, now: OffsetDateTime) -> CliResult<OffsetDateTime> {
         let midnight = date.midnight().assume_utc();
         return Ok(midnight.replace_offset(crate::zone::local(midnight).offset()));
     }
-    let ago = parse_duration(text).map_err(|_| CliError::usage(format!("\"{text}\" is not a time.")).hint("It looks like 2h, 3d or 2026-11-19"))?;
+    let ago = parse_duration(text).map_err(|_| {
+        CliError::usage(format!("\"{text}\" is not a time."))
+            .hint("It looks like 2h, 3d or 2026-11-19")
+    })?;
     Ok(now - Duration::try_from(ago).unwrap_or(Duration::ZERO))
 }
 
@@ -137,7 +150,7 @@ mod tests {
     fn moments_are_ago_or_a_day() {
         let now = datetime!(2026-11-20 12:00 UTC);
         assert_eq!(moment("2h", now).unwrap(), datetime!(2026-11-20 10:00 UTC));
-        assert_eq!(moment("2026-11-19", now).unwrap().date(), time::macros::date!(2026-11-19));
+        assert_eq!(moment("2026-11-19", now).unwrap().date(), time::macros::date!(2026 - 11 - 19));
         for bad in ["yesterday", "2026-13-01", ""] {
             assert!(moment(bad, now).is_err(), "{bad}");
         }

@@ -49,7 +49,10 @@ async fn post(
     let client_msg_id = id.map_or_else(ClientMessageId::new, ClientMessageId::from);
     let message = PostMessage { body_md, client_msg_id, parent_id, attachment_ids: Vec::new() };
     let client = context.client().await?;
-    let posted = context.call(client.post_message(place.id(), &message)).await.map_err(|error| explain(error, place, client_msg_id))?;
+    let posted = context
+        .call(client.post_message(place.id(), &message))
+        .await
+        .map_err(|error| explain(error, place, client_msg_id))?;
     context.recent()?.sent(posted.id);
     let record = record(context, &posted, place);
     if context.screen.terminal || output.is_human() {
@@ -67,9 +70,13 @@ async fn post(
 
 fn explain(error: CliError, place: &Place, id: ClientMessageId) -> CliError {
     match error.exit {
-        Exit::Forbidden if !place.view.joined => error.hint(format!("Join it first: ajet-chat channel join {}", place.name)),
+        Exit::Forbidden if !place.view.joined => {
+            error.hint(format!("Join it first: ajet-chat channel join {}", place.name))
+        }
         // The answer may have been lost after the message was stored.
-        Exit::Unreachable => error.hint(format!("The message may or may not be there. Sending it again with --id {id} cannot double it.")),
+        Exit::Unreachable => error.hint(format!(
+            "The message may or may not be there. Sending it again with --id {id} cannot double it."
+        )),
         _ => error,
     }
 }

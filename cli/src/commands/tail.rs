@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ajet_shared::client::Received;
+use ajet_shared::client::{Events, Received};
 use ajet_shared::events::Event;
 use ajet_shared::id::{ChannelId, MessageId, UserId};
 use ajet_shared::message::{Message, MessageKind};
@@ -37,7 +37,8 @@ pub(super) async fn tail(context: &Context, args: &Tail) -> CliResult {
     let guest = guests.next();
     if let Some(second) = guests.next() {
         let name = places.get(&second).map(|place| place.name.clone()).unwrap_or_default();
-        return Err(CliError::usage("Only one channel that you are not in can be followed.").hint(format!("Join it: ajet-chat channel join {name}")));
+        return Err(CliError::usage("Only one channel that you are not in can be followed.")
+            .hint(format!("Join it: ajet-chat channel join {name}")));
     }
     let several = args.channels.len() != 1;
     let mut follower = Follower {
@@ -52,14 +53,11 @@ pub(super) async fn tail(context: &Context, args: &Tail) -> CliResult {
         transcript: Transcript::new(context.screen, AUTHOR_WIDTH, several.then_some(CHANNEL_WIDTH)),
         away: false,
     };
-    follower.start().await?;
-    let mut events = context.client().await?.events(Some(sync.cursor), guest);
-    loop {
-        let received = tokio::select! {
-            received = events.next() => received.map_err(|error| context.failed(error))?,
-            _ = tokio::signal::ctrl_c() => return Err(CliError::interrupted()),
-        };
-        follower.receive(received).await?;
+    let events = context.client().await?.events(Some(sync.cursor), guest);
+    // One listener for the whole time: a signal between two events must not be lost.
+    tokio::select! {
+        ended = follower.follow(events) => ended,
+        _ = tokio::signal::ctrl_c() => Err(CliError::interrupted()),
     }
 }
 
@@ -80,12 +78,25 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
+    /// Prints what there is and what comes, until it cannot go on.
+    async fn follow(&mut self, mut events: Events) -> CliResult {
+        self.start().await?;
+        loop {
+            let received = events.next().await.map_err(|error| self.context.failed(error))?;
+            self.receive(received).await?;
+        }
+    }
+
     /// The messages to begin with, those of all channels by time.
     async fn start(&mut self) -> CliResult {
         let count = self.args.count.unwrap_or(if self.only { COUNT_DEFAULT } else { 0 });
         let client = self.context.client().await?;
         let mut messages = Vec::new();
-        let channels: Vec<ChannelId> = if self.only || count == 0 { self.places.keys().copied().collect() } else { self.mine().await? };
+        let channels: Vec<ChannelId> = if self.only || count == 0 {
+            self.places.keys().copied().collect()
+        } else {
+            self.mine().await?
+        };
         for channel in channels {
             // One at least: it is where a reading after a gap begins.
             let page = self.context.call(client.messages(channel, limit(count.max(1)))).await?;
@@ -101,13 +112,21 @@ impl Follower<'_> {
 
     async fn mine(&self) -> CliResult<Vec<ChannelId>> {
         let sync = self.context.sync().await?;
-        Ok(sync.communities.iter().flat_map(|community| &community.channels).chain(&sync.dms).map(|view| view.channel.id).collect())
+        Ok(sync
+            .communities
+            .iter()
+            .flat_map(|community| &community.channels)
+            .chain(&sync.dms)
+            .map(|view| view.channel.id)
+            .collect())
     }
 
     async fn receive(&mut self, received: Received) -> CliResult {
         match received {
             Received::Event(envelope) => match envelope.event {
-                Event::MessageCreated(message) if !self.printed.remove(&message.id) => self.print(message).await?,
+                Event::MessageCreated(message) if !self.printed.remove(&message.id) => {
+                    self.print(message).await?
+                }
                 // A direct message or a channel that is new to us: its name is read when its first message comes.
                 Event::ChannelUpdated(changed) => {
                     self.places.remove(&changed.channel.id);
@@ -118,7 +137,10 @@ impl Follower<'_> {
             Received::Lost { error, pause } => {
                 if !std::mem::replace(&mut self.away, true) {
                     let reason = self.context.failed(error);
-                    self.context.screen.warn(&format!("Connection lost, trying again ({}).", reason.message().trim_end_matches('.')));
+                    self.context.screen.warn(&format!(
+                        "Connection lost, trying again ({}).",
+                        reason.message().trim_end_matches('.')
+                    ));
                 }
                 if self.context.global.verbose > 0 {
                     self.context.screen.say(&format!("next attempt in {} ms", pause.as_millis()));
@@ -137,11 +159,13 @@ impl Follower<'_> {
     /// What the stream cannot replay is read from the channels themselves.
     async fn read_gap(&mut self) -> CliResult {
         let client = self.context.client().await?;
-        let channels = if self.only { self.places.keys().copied().collect() } else { self.mine().await? };
+        let channels =
+            if self.only { self.places.keys().copied().collect() } else { self.mine().await? };
         let mut missed = Vec::new();
         for channel in channels {
             let Some(newest) = self.newest.get(&channel) else { continue };
-            let mut page = PageQuery { after: Some(newest.uuid()), limit: Some(100), ..PageQuery::default() };
+            let mut page =
+                PageQuery { after: Some(newest.uuid()), limit: Some(100), ..PageQuery::default() };
             loop {
                 let messages = self.context.call(client.messages(channel, page)).await?;
                 missed.extend(messages.items);
@@ -180,11 +204,16 @@ impl Follower<'_> {
         } else {
             message.parent_id.is_none() || self.args.threads
         };
-        if !wanted || message.deleted_at.is_some() || (self.args.mentions && message.kind == MessageKind::System) {
+        if !wanted
+            || message.deleted_at.is_some()
+            || (self.args.mentions && message.kind == MessageKind::System)
+        {
             return Ok(());
         }
         self.context.recent()?.shown(std::iter::once(message.id));
         let transcript = &mut self.transcript;
-        self.output.next(&record(self.context, &message, place), || transcript.draw(&message, place, message.parent_id.is_some()))
+        self.output.next(&record(self.context, &message, place), || {
+            transcript.draw(&message, place, message.parent_id.is_some())
+        })
     }
 }

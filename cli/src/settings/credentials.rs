@@ -27,11 +27,16 @@ impl Credentials {
     pub(crate) fn load(path: &Path) -> CliResult<Self> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self { path: path.to_owned(), ..Self::default() }),
-            Err(error) => return Err(CliError::failed(format!("Cannot read {}: {error}.", path.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { path: path.to_owned(), ..Self::default() });
+            }
+            Err(error) => {
+                return Err(CliError::failed(format!("Cannot read {}: {error}.", path.display())));
+            }
         };
         check_private(path)?;
-        let credentials = Self::parse(&text).map_err(|error| CliError::failed(format!("{}, {error}.", path.display())))?;
+        let credentials = Self::parse(&text)
+            .map_err(|error| CliError::failed(format!("{}, {error}.", path.display())))?;
         Ok(Self { path: path.to_owned(), ..credentials })
     }
 
@@ -40,9 +45,13 @@ impl Credentials {
         let mut sign_ins = Vec::new();
         for name in document.sections("profile.") {
             let section = format!("profile.{name}");
-            let server = document.get(&section, "server").and_then(|server| Server::parse(server).ok());
+            let server =
+                document.get(&section, "server").and_then(|server| Server::parse(server).ok());
             if let (Some(server), Some(token)) = (server, document.get(&section, "token")) {
-                sign_ins.push((name.to_owned(), SignIn { server, token: Secret::from(token.to_owned()) }));
+                sign_ins.push((
+                    name.to_owned(),
+                    SignIn { server, token: Secret::from(token.to_owned()) },
+                ));
             }
         }
         Ok(Self { path: PathBuf::new(), document, sign_ins })
@@ -86,8 +95,11 @@ fn check_private(path: &Path) -> CliResult {
     if mode.trailing_zeros() >= 6 {
         return Ok(());
     }
-    Err(CliError::failed(format!("Others may read {}, which holds your sign-ins. Nothing was sent.", path.display()))
-        .hint(format!("chmod 600 {}", path.display())))
+    Err(CliError::failed(format!(
+        "Others may read {}, which holds your sign-ins. Nothing was sent.",
+        path.display()
+    ))
+    .hint(format!("chmod 600 {}", path.display())))
 }
 
 #[cfg(not(unix))]

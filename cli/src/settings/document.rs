@@ -12,7 +12,11 @@ enum Line {
     /// Empty or a comment.
     Other(String),
     Section(String, String),
-    Entry { key: String, value: String, source: String },
+    Entry {
+        key: String,
+        value: String,
+        source: String,
+    },
 }
 
 impl Document {
@@ -25,12 +29,26 @@ impl Document {
             lines.push(if trimmed.is_empty() || trimmed.starts_with('#') {
                 Line::Other(source.to_owned())
             } else if let Some(rest) = trimmed.strip_prefix('[') {
-                let name = rest.split('#').next().unwrap_or_default().trim().strip_suffix(']').ok_or_else(|| wrong("a section looks like [name]"))?;
+                let name = rest
+                    .split('#')
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .strip_suffix(']')
+                    .ok_or_else(|| wrong("a section looks like [name]"))?;
                 Line::Section(name.trim().replace('"', ""), source.to_owned())
             } else {
-                let (key, value) = trimmed.split_once('=').ok_or_else(|| wrong("a setting looks like key = \"value\""))?;
-                let value = parse_value(value.trim()).ok_or_else(|| wrong("this value cannot be read; put texts in double quotes"))?;
-                Line::Entry { key: key.trim().trim_matches('"').to_owned(), value, source: source.to_owned() }
+                let (key, value) = trimmed
+                    .split_once('=')
+                    .ok_or_else(|| wrong("a setting looks like key = \"value\""))?;
+                let value = parse_value(value.trim()).ok_or_else(|| {
+                    wrong("this value cannot be read; put texts in double quotes")
+                })?;
+                Line::Entry {
+                    key: key.trim().trim_matches('"').to_owned(),
+                    value,
+                    source: source.to_owned(),
+                }
             });
         }
         Ok(Self { lines })
@@ -40,7 +58,8 @@ impl Document {
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         for line in &self.lines {
-            let (Line::Other(source) | Line::Section(_, source) | Line::Entry { source, .. }) = line;
+            let (Line::Other(source) | Line::Section(_, source) | Line::Entry { source, .. }) =
+                line;
             text.push_str(source);
             text.push('\n');
         }
@@ -49,7 +68,9 @@ impl Document {
 
     /// A value; the section of keys before the first header is empty.
     pub(crate) fn get(&self, section: &str, key: &str) -> Option<&str> {
-        self.entries().find(|(of, name, _)| *of == section && *name == key).map(|(_, _, value)| value)
+        self.entries()
+            .find(|(of, name, _)| *of == section && *name == key)
+            .map(|(_, _, value)| value)
     }
 
     /// Everything that is set: section, key, value.
@@ -67,28 +88,41 @@ impl Document {
 
     /// The sections whose name begins with `prefix`, without it.
     pub(crate) fn sections(&self, prefix: &str) -> Vec<&str> {
-        self.lines.iter().filter_map(|line| if let Line::Section(name, _) = line { name.strip_prefix(prefix) } else { None }).collect()
+        self.lines
+            .iter()
+            .filter_map(|line| {
+                if let Line::Section(name, _) = line { name.strip_prefix(prefix) } else { None }
+            })
+            .collect()
     }
 
     /// Sets a value, in its place or at the end of its section.
     pub(crate) fn set(&mut self, section: &str, key: &str, value: &str) {
-        let entry = Line::Entry { key: key.to_owned(), value: value.to_owned(), source: format!("{key} = {}", quote(value)) };
+        let entry = Line::Entry {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            source: format!("{key} = {}", quote(value)),
+        };
         let Some((start, end)) = self.section_range(section) else {
             if !self.lines.is_empty() {
                 self.lines.push(Line::Other(String::new()));
             }
-            self.lines.push(Line::Section(section.to_owned(), format!("[{}]", quote_section(section))));
+            self.lines
+                .push(Line::Section(section.to_owned(), format!("[{}]", quote_section(section))));
             self.lines.push(entry);
             return;
         };
-        let place = (start..end).find(|&at| matches!(&self.lines[at], Line::Entry { key: name, .. } if name == key));
+        let place = (start..end)
+            .find(|&at| matches!(&self.lines[at], Line::Entry { key: name, .. } if name == key));
         if let Some(at) = place {
             self.lines[at] = entry;
             return;
         }
         // Before the empty lines that part this section from the next.
         let mut at = end;
-        while at > start && matches!(&self.lines[at - 1], Line::Other(source) if source.trim().is_empty()) {
+        while at > start
+            && matches!(&self.lines[at - 1], Line::Other(source) if source.trim().is_empty())
+        {
             at -= 1;
         }
         self.lines.insert(at, entry);
@@ -107,9 +141,15 @@ impl Document {
         let start = if section.is_empty() {
             0
         } else {
-            1 + self.lines.iter().position(|line| matches!(line, Line::Section(name, _) if name == section))?
+            1 + self
+                .lines
+                .iter()
+                .position(|line| matches!(line, Line::Section(name, _) if name == section))?
         };
-        let end = self.lines[start..].iter().position(|line| matches!(line, Line::Section(..))).map_or(self.lines.len(), |at| start + at);
+        let end = self.lines[start..]
+            .iter()
+            .position(|line| matches!(line, Line::Section(..)))
+            .map_or(self.lines.len(), |at| start + at);
         Some((start, end))
     }
 }
@@ -134,7 +174,8 @@ fn parse_value(text: &str) -> Option<String> {
         }
     }
     let word = text.split('#').next().unwrap_or_default().trim();
-    (!word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._+-:".contains(c))).then(|| word.to_owned())
+    (!word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._+-:".contains(c)))
+        .then(|| word.to_owned())
 }
 
 fn is_end(rest: &str) -> bool {
@@ -165,7 +206,10 @@ fn quote(value: &str) -> String {
     if matches!(value, "true" | "false") {
         return value.to_owned();
     }
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t"))
+    format!(
+        "\"{}\"",
+        value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t")
+    )
 }
 
 /// `profile.my work` is written `profile."my work"`.
@@ -202,8 +246,18 @@ mod tests {
         document.set("profile.the other", "server", "x");
         document.set("", "new", "true");
         let text = document.to_text();
-        assert!(text.contains("server = \"https://c.example\"\ncommunity = \"salt\\\"marsh\"\n\n[notify]"), "{text}");
-        assert!(text.starts_with("# mine\nprofile = \"work\" # now\nnew = true\n\n[default]\nformat = \"plain\"\n"), "{text}");
+        assert!(
+            text.contains(
+                "server = \"https://c.example\"\ncommunity = \"salt\\\"marsh\"\n\n[notify]"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.starts_with(
+                "# mine\nprofile = \"work\" # now\nnew = true\n\n[default]\nformat = \"plain\"\n"
+            ),
+            "{text}"
+        );
         let again = Document::parse(&text).unwrap();
         assert_eq!(again.get("profile.the other", "server"), Some("x"));
         assert_eq!(again.get("profile.work", "community"), Some("salt\"marsh"));
@@ -213,7 +267,13 @@ mod tests {
 
     #[test]
     fn mistakes_name_their_line() {
-        for (text, line) in [("a = \"b", "line 1"), ("\n[x", "line 2"), ("x", "line 1"), ("x = [\"a\" 1]", "line 1"), ("x = it's", "line 1")] {
+        for (text, line) in [
+            ("a = \"b", "line 1"),
+            ("\n[x", "line 2"),
+            ("x", "line 1"),
+            ("x = [\"a\" 1]", "line 1"),
+            ("x = it's", "line 1"),
+        ] {
             assert!(Document::parse(text).unwrap_err().starts_with(line), "{text}");
         }
     }

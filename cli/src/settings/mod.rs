@@ -71,10 +71,18 @@ pub(crate) struct Server(Url);
 impl Server {
     /// `chat.example.org`, `http://127.0.0.1:8080` and the like. Without a scheme it is `https`, on this machine `http`.
     pub(crate) fn parse(text: &str) -> CliResult<Self> {
-        let wrong = || CliError::usage(format!("\"{text}\" is not the address of a server.")).hint("It looks like chat.example.org or https://chat.example.org");
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let wrong = || {
+            CliError::usage(format!("\"{text}\" is not the address of a server."))
+                .hint("It looks like chat.example.org or https://chat.example.org")
+        };
+        let with_scheme =
+            if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let mut url = Url::parse(with_scheme.trim()).map_err(|_| wrong())?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !url.username().is_empty() || url.password().is_some() {
+        if !matches!(url.scheme(), "http" | "https")
+            || url.host().is_none()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
             return Err(wrong());
         }
         if !text.contains("://") && Self(url.clone()).is_local() {
@@ -136,10 +144,14 @@ impl Settings {
     ) -> CliResult<Self> {
         let flag = |value: &Option<String>| value.clone().map(|value| (value, Source::Flag));
         let variable = |name: &str| env(name).map(|value| (value, Source::Environment));
-        let stored = |section: &str, key: &str, source| document.get(section, key).map(|value| (value.to_owned(), source));
+        let stored = |section: &str, key: &str, source| {
+            document.get(section, key).map(|value| (value.to_owned(), source))
+        };
 
         let asked = flag(&global.server).or_else(|| variable("AJET_SERVER"));
-        let asked = asked.map(|(text, source)| Server::parse(&text).map(|server| (server, source))).transpose()?;
+        let asked = asked
+            .map(|(text, source)| Server::parse(&text).map(|server| (server, source)))
+            .transpose()?;
         let named = flag(&global.profile).or_else(|| variable("AJET_PROFILE"));
         if let Some((name, _)) = &named
             && document.sections("profile.").iter().all(|known| known != name)
@@ -149,22 +161,39 @@ impl Settings {
         }
         // A server without a profile takes the profile that was saved for it; a token never goes to another server.
         let current = stored("", "profile", Source::Default);
-        let belongs = |name: &str| asked.as_ref().is_none_or(|(server, _)| credentials.server(name).as_ref() == Some(server));
+        let belongs = |name: &str| {
+            asked
+                .as_ref()
+                .is_none_or(|(server, _)| credentials.server(name).as_ref() == Some(server))
+        };
         let profile = named.or_else(|| current.filter(|(name, _)| belongs(name))).or_else(|| {
             let mut saved = credentials.names();
-            saved.find(|name| asked.is_some() && belongs(name)).map(|name| (name.to_owned(), Source::SignIn))
+            saved
+                .find(|name| asked.is_some() && belongs(name))
+                .map(|name| (name.to_owned(), Source::SignIn))
         });
-        let section = profile.as_ref().map(|(name, _)| format!("profile.{name}")).unwrap_or_default();
-        let of_profile = |key: &str| if section.is_empty() { None } else { stored(&section, key, Source::Profile) };
+        let section =
+            profile.as_ref().map(|(name, _)| format!("profile.{name}")).unwrap_or_default();
+        let of_profile = |key: &str| {
+            if section.is_empty() { None } else { stored(&section, key, Source::Profile) }
+        };
 
         let saved = of_profile("server").or_else(|| stored("default", "server", Source::Default));
-        let saved = saved.map(|(text, source)| Server::parse(&text).map(|server| (server, source))).transpose()?;
+        let saved = saved
+            .map(|(text, source)| Server::parse(&text).map(|server| (server, source)))
+            .transpose()?;
         let sign_in = profile.as_ref().and_then(|(name, _)| credentials.get(name));
-        let server = asked.or(saved).or_else(|| sign_in.map(|sign_in| (sign_in.server.clone(), Source::SignIn)));
-        let token = variable("AJET_TOKEN").map(|(token, source)| (Secret::from(token.trim().to_owned()), source)).or_else(|| {
-            let sign_in = sign_in.filter(|sign_in| server.as_ref().is_some_and(|(server, _)| *server == sign_in.server))?;
-            Some((sign_in.token.clone(), Source::SignIn))
-        });
+        let server = asked
+            .or(saved)
+            .or_else(|| sign_in.map(|sign_in| (sign_in.server.clone(), Source::SignIn)));
+        let token = variable("AJET_TOKEN")
+            .map(|(token, source)| (Secret::from(token.trim().to_owned()), source))
+            .or_else(|| {
+                let sign_in = sign_in.filter(|sign_in| {
+                    server.as_ref().is_some_and(|(server, _)| *server == sign_in.server)
+                })?;
+                Some((sign_in.token.clone(), Source::SignIn))
+            });
         let community = flag(&global.community)
             .or_else(|| variable("AJET_COMMUNITY"))
             .or_else(|| of_profile("community"))
@@ -175,8 +204,12 @@ impl Settings {
     /// The server, or the advice to sign in.
     pub(crate) fn server(&self) -> CliResult<&Server> {
         self.server.as_ref().map(|(server, _)| server).ok_or_else(|| {
-            CliError::new(crate::error::Exit::SignedOut, "unauthenticated", "You are not signed in anywhere yet.")
-                .hint("ajet-chat login --server chat.example.org")
+            CliError::new(
+                crate::error::Exit::SignedOut,
+                "unauthenticated",
+                "You are not signed in anywhere yet.",
+            )
+            .hint("ajet-chat login --server chat.example.org")
         })
     }
 
@@ -195,8 +228,12 @@ impl Settings {
             }
             let keys = KEYS.iter().find(|(name, _)| *name == kind).map(|(_, keys)| *keys);
             if keys.is_none_or(|keys| !keys.contains(&key)) {
-                let name = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-                unknown.push((name, keys.and_then(|keys| crate::nearest::nearest(key, keys.iter().copied()))));
+                let name =
+                    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+                unknown.push((
+                    name,
+                    keys.and_then(|keys| crate::nearest::nearest(key, keys.iter().copied())),
+                ));
             }
         }
         unknown
@@ -213,19 +250,24 @@ pub(crate) fn split_key(name: &str) -> CliResult<(String, String)> {
     }
     let names: Vec<String> = KEYS
         .iter()
-        .flat_map(|(section, keys)| keys.iter().map(move |key| match *section {
-            "" => (*key).to_owned(),
-            "profile" => format!("profile.NAME.{key}"),
-            section => format!("{section}.{key}"),
-        }))
+        .flat_map(|(section, keys)| {
+            keys.iter().map(move |key| match *section {
+                "" => (*key).to_owned(),
+                "profile" => format!("profile.NAME.{key}"),
+                section => format!("{section}.{key}"),
+            })
+        })
         .collect();
-    Err(CliError::usage(format!("Unknown setting \"{name}\".")).hint(format!("Settings: {}", names.join(" "))))
+    Err(CliError::usage(format!("Unknown setting \"{name}\"."))
+        .hint(format!("Settings: {}", names.join(" "))))
 }
 
 pub(crate) fn unknown_profile(name: &str, document: &Document) -> CliError {
     let error = CliError::not_found(format!("There is no profile \"{name}\"."));
     match crate::nearest::nearest(name, document.sections("profile.").into_iter()) {
-        Some(near) => error.hint(format!("Did you mean {near}? All of them: ajet-chat profile list")),
+        Some(near) => {
+            error.hint(format!("Did you mean {near}? All of them: ajet-chat profile list"))
+        }
         None => error.hint("ajet-chat profile list"),
     }
 }
@@ -233,16 +275,23 @@ pub(crate) fn unknown_profile(name: &str, document: &Document) -> CliError {
 impl Paths {
     fn find(env: &dyn Fn(&str) -> Option<String>) -> CliResult<Self> {
         let home = env("HOME").or_else(|| env("USERPROFILE")).map(PathBuf::from);
-        let under_home = |variable: &str, path: &str| env(variable).map(PathBuf::from).or_else(|| home.as_ref().map(|home| home.join(path)));
-        let lost = || CliError::usage("There is no home folder.").hint("Set HOME, or AJET_CONFIG to a file and XDG_STATE_HOME to a folder.");
+        let under_home = |variable: &str, path: &str| {
+            env(variable).map(PathBuf::from).or_else(|| home.as_ref().map(|home| home.join(path)))
+        };
+        let lost = || {
+            CliError::usage("There is no home folder.")
+                .hint("Set HOME, or AJET_CONFIG to a file and XDG_STATE_HOME to a folder.")
+        };
         let config = if let Some(file) = env("AJET_CONFIG") {
             PathBuf::from(file)
         } else {
-            let folder = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
+            let folder =
+                if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
             let variable = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
             under_home(variable, folder).ok_or_else(lost)?.join("ajet-chat").join("config.toml")
         };
-        let state = under_home("XDG_STATE_HOME", ".local/state").ok_or_else(lost)?.join("ajet-chat");
+        let state =
+            under_home("XDG_STATE_HOME", ".local/state").ok_or_else(lost)?.join("ajet-chat");
         Ok(Self { credentials: config.with_file_name("credentials.toml"), config, state })
     }
 }
@@ -254,7 +303,9 @@ pub(crate) fn env(name: &str) -> Option<String> {
 
 fn read_document(path: &Path) -> CliResult<Document> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Document::parse(&text).map_err(|error| CliError::usage(format!("{}, {error}.", path.display())).hint("ajet-chat config path")),
+        Ok(text) => Document::parse(&text).map_err(|error| {
+            CliError::usage(format!("{}, {error}.", path.display())).hint("ajet-chat config path")
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Document::default()),
         Err(error) => Err(CliError::failed(format!("Cannot read {}: {error}.", path.display()))),
     }
@@ -262,7 +313,9 @@ fn read_document(path: &Path) -> CliResult<Document> {
 
 /// Writes a file that only its owner may read, whole or not at all.
 pub(crate) fn write_private(path: &Path, text: &str) -> CliResult {
-    let failed = |error: std::io::Error| CliError::failed(format!("Cannot write {}: {error}.", path.display()));
+    let failed = |error: std::io::Error| {
+        CliError::failed(format!("Cannot write {}: {error}.", path.display()))
+    };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
@@ -291,11 +344,24 @@ mod tests {
 
     use super::*;
 
-    fn resolve(args: &[&str], env: &[(&str, &str)], config: &str, credentials: &str) -> CliResult<Settings> {
+    fn resolve(
+        args: &[&str],
+        env: &[(&str, &str)],
+        config: &str,
+        credentials: &str,
+    ) -> CliResult<Settings> {
         let cli = crate::args::Cli::parse_from(["ajet-chat"].iter().chain(args).chain(&["whoami"]));
-        let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let env = |name: &str| {
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
         let paths = Paths { config: "c".into(), credentials: "d".into(), state: "s".into() };
-        Settings::resolve(&cli.global, &env, paths, Document::parse(config).unwrap(), &Credentials::parse(credentials).unwrap())
+        Settings::resolve(
+            &cli.global,
+            &env,
+            paths,
+            Document::parse(config).unwrap(),
+            &Credentials::parse(credentials).unwrap(),
+        )
     }
 
     const CONFIG: &str = "profile = \"work\"\n[profile.work]\nserver = \"https://w.example\"\ncommunity = \"salt\"\n[profile.home]\nserver = \"https://h.example\"\n[default]\ncommunity = \"kiln\"";
@@ -303,7 +369,11 @@ mod tests {
 
     fn found(settings: &Settings) -> (String, Option<&str>, Option<&str>) {
         let token = settings.token.as_ref().map(|(token, _)| token.expose());
-        (settings.server.as_ref().unwrap().0.to_string(), token, settings.community.as_ref().map(|(slug, _)| slug.as_str()))
+        (
+            settings.server.as_ref().unwrap().0.to_string(),
+            token,
+            settings.community.as_ref().map(|(slug, _)| slug.as_str()),
+        )
     }
 
     #[test]
@@ -325,11 +395,14 @@ mod tests {
         assert_eq!(found(&known).1, Some("th"));
         let stranger = resolve(&["--server", "evil.example"], &[], CONFIG, CREDENTIALS).unwrap();
         assert_eq!(found(&stranger).1, None);
-        let forced = resolve(&["--server", "evil.example", "-p", "work"], &[], CONFIG, CREDENTIALS).unwrap();
+        let forced =
+            resolve(&["--server", "evil.example", "-p", "work"], &[], CONFIG, CREDENTIALS).unwrap();
         assert_eq!(found(&forced).1, None);
         let scheme = resolve(&["--server", "http://w.example"], &[], CONFIG, CREDENTIALS).unwrap();
         assert_eq!(found(&scheme).1, None);
-        let given = resolve(&["--server", "new.example"], &[("AJET_TOKEN", "t \n")], CONFIG, CREDENTIALS).unwrap();
+        let given =
+            resolve(&["--server", "new.example"], &[("AJET_TOKEN", "t \n")], CONFIG, CREDENTIALS)
+                .unwrap();
         assert_eq!(found(&given).1, Some("t"));
     }
 
@@ -349,7 +422,8 @@ mod tests {
     #[test]
     fn unknown_names_get_advice() {
         assert!(resolve(&["-p", "wrok"], &[], CONFIG, CREDENTIALS).is_err());
-        let settings = resolve(&[], &[], "[default]\ncomunity = \"x\"\n[alias]\ny = \"z\"", "").unwrap();
+        let settings =
+            resolve(&[], &[], "[default]\ncomunity = \"x\"\n[alias]\ny = \"z\"", "").unwrap();
         assert_eq!(settings.unknown_keys(), [("default.comunity".to_owned(), Some("community"))]);
         assert!(split_key("default.community").is_ok() && split_key("profile.a.b.server").is_ok());
         assert!(split_key("default.nope").is_err());

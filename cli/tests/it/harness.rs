@@ -48,7 +48,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let shared = Arc::<Mutex<Shared>>::default();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -59,7 +63,8 @@ impl World {
 
     /// Messages of `#general`, ascending.
     pub(crate) fn with_messages(self, bodies: &[&str]) -> Self {
-        self.shared.lock().unwrap().messages = (1..).zip(bodies).map(|(seq, body)| message(seq, body)).collect();
+        self.shared.lock().unwrap().messages =
+            (1..).zip(bodies).map(|(seq, body)| message(seq, body)).collect();
         self
     }
 
@@ -70,7 +75,10 @@ impl World {
 
     pub(crate) fn seen(&self, method: &Method, path: &str) -> Vec<Seen> {
         let seen = &self.shared.lock().unwrap().seen;
-        seen.iter().filter(|seen| seen.method == *method && seen.target.split('?').next() == Some(path)).cloned().collect()
+        seen.iter()
+            .filter(|seen| seen.method == *method && seen.target.split('?').next() == Some(path))
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -90,7 +98,12 @@ impl World {
 
     pub(crate) fn signed_out(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ajet-chat"));
-        command.args(args).env_clear().env("HOME", self.home()).env("TZ", "UTC").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.home())
+            .env("TZ", "UTC")
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -148,7 +161,12 @@ impl Drop for Running {
 
 pub(crate) fn problem(status: u16, slug: &str, detail: &str) -> Response {
     let body = json!({ "type": format!("/problems/{slug}"), "title": "T", "status": status, "detail": detail, "trace_id": "trace-1" });
-    (StatusCode::from_u16(status).unwrap(), [("content-type", "application/problem+json")], body.to_string()).into_response()
+    (
+        StatusCode::from_u16(status).unwrap(),
+        [("content-type", "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 pub(crate) fn author() -> Value {
@@ -168,7 +186,11 @@ pub(crate) fn message(seq: i64, body: &str) -> Value {
 }
 
 fn channel(id: &str, name: Option<&str>, joined: bool, kind: &str) -> Value {
-    let members = if kind == "dm" { json!([author(), { "id": ME, "username": "ola", "display_name": "Ola Brandt", "avatar_url": null, "kind": "human" }]) } else { json!([]) };
+    let members = if kind == "dm" {
+        json!([author(), { "id": ME, "username": "ola", "display_name": "Ola Brandt", "avatar_url": null, "kind": "human" }])
+    } else {
+        json!([])
+    };
     json!({
         "id": id, "community_id": name.map(|_| COMMUNITY), "name": name, "kind": kind, "visibility": if kind == "dm" { "private" } else { "public" },
         "topic": name.map(|_| "Everything that fits nowhere else"), "last_seq": 9, "created_at": "2026-11-01T08:00:00Z", "archived_at": null,
@@ -222,13 +244,22 @@ fn route(seen: &Seen, messages: &[Value]) -> Response {
     let body = match (seen.method.as_str(), segments.as_slice()) {
         ("GET", ["api", "me"]) => me(),
         ("GET", ["api", "sync"]) => sync(),
-        ("GET", ["api", "communities", _, "channels"]) => {
-            page(json!([channel(GENERAL, Some("general"), true, "text"), channel(OPEN, Some("open"), false, "text")]))
-        }
+        ("GET", ["api", "communities", _, "channels"]) => page(json!([
+            channel(GENERAL, Some("general"), true, "text"),
+            channel(OPEN, Some("open"), false, "text")
+        ])),
         ("GET", ["api", "channels", id, "messages"]) => {
-            let query = seen.target.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
-            let get = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned);
-            let after = get("after").map_or(0, |id| messages.iter().position(|message| message["id"] == id).map_or(0, |at| at + 1));
+            let query =
+                seen.target.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+            let get = |name: &str| {
+                query
+                    .split('&')
+                    .find_map(|pair| pair.strip_prefix(&format!("{name}=")))
+                    .map(str::to_owned)
+            };
+            let after = get("after").map_or(0, |id| {
+                messages.iter().position(|message| message["id"] == id).map_or(0, |at| at + 1)
+            });
             let rest = if *id == GENERAL { &messages[after..] } else { &[] };
             let limit = get("limit").and_then(|limit| limit.parse::<usize>().ok()).unwrap_or(50);
             let start = if get("after").is_some() { 0 } else { rest.len().saturating_sub(limit) };
@@ -246,8 +277,12 @@ fn route(seen: &Seen, messages: &[Value]) -> Response {
             None => return problem(404, "not-found", "Not found"),
         },
         ("PUT" | "DELETE", ["api", "messages", _, "reactions", _]) => json!([]),
-        ("DELETE", ["api", "messages", _]) | ("POST", ["auth", "logout"]) => return StatusCode::NO_CONTENT.into_response(),
-        ("POST", ["api", "channels", id, "read"]) => json!({ "channel_id": id, "last_read_seq": 9, "unread": 0, "mentions": 0 }),
+        ("DELETE", ["api", "messages", _]) | ("POST", ["auth", "logout"]) => {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        ("POST", ["api", "channels", id, "read"]) => {
+            json!({ "channel_id": id, "last_read_seq": 9, "unread": 0, "mentions": 0 })
+        }
         _ => return problem(404, "not-found", "Not found"),
     };
     axum::Json(body).into_response()
@@ -257,6 +292,10 @@ fn route(seen: &Seen, messages: &[Value]) -> Response {
 pub(crate) fn stream(pieces: Vec<String>, stay_open: bool) -> Response {
     use futures::StreamExt as _;
     let pieces = futures::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
-    let body = if stay_open { Body::from_stream(pieces.chain(futures::stream::pending())) } else { Body::from_stream(pieces) };
+    let body = if stay_open {
+        Body::from_stream(pieces.chain(futures::stream::pending()))
+    } else {
+        Body::from_stream(pieces)
+    };
     ([("content-type", "text/event-stream")], body).into_response()
 }

@@ -18,7 +18,9 @@ fn event(position: u64, message: &Value) -> String {
 }
 
 fn ready(position: u64) -> String {
-    format!("retry: 20\n\nid: 1.{position}\nevent: ready\ndata: {{\"epoch\":1,\"seq\":{position}}}\n\n")
+    format!(
+        "retry: 20\n\nid: 1.{position}\nevent: ready\ndata: {{\"epoch\":1,\"seq\":{position}}}\n\n"
+    )
 }
 
 /// The answers to the connections, one after the other; the last stays open.
@@ -49,25 +51,45 @@ fn next(lines: &mut BufReader<ChildStdout>) -> String {
 #[test]
 fn a_dropped_connection_is_resumed_without_gap_or_double() {
     let world = World::new().with_messages(&["before"]);
-    let [two, three, four] = [(2, "two"), (3, "three"), (4, "four")].map(|(seq, text)| message(seq, text));
+    let [two, three, four] =
+        [(2, "two"), (3, "three"), (4, "four")].map(|(seq, text)| message(seq, text));
     serve(
         &world,
         vec![
-            vec![ready(10), event(11, &two), ": beat\n\n".to_owned(), "id: 1.12\nevent: heartbeat\ndata: {}\n\n".to_owned()],
+            vec![
+                ready(10),
+                event(11, &two),
+                ": beat\n\n".to_owned(),
+                "id: 1.12\nevent: heartbeat\ndata: {}\n\n".to_owned(),
+            ],
             vec![ready(12), event(11, &two), event(13, &three), event(13, &three)],
             vec![ready(13), event(14, &four), "event: resumed\ndata: {\"count\":1}\n\n".to_owned()],
         ],
     );
     let (mut child, mut lines) = start(&world, &["tail", "general", "--format", "{text}"]);
     assert_eq!([(); 4].map(|()| next(&mut lines)), ["before", "two", "three", "four"]);
-    let ids: Vec<String> = world.seen(&Method::GET, "/ws/tui/events").iter().map(|seen| seen.headers["last-event-id"].to_str().unwrap().to_owned()).collect();
-    assert_eq!(ids, ["1.10", "1.12", "1.13"], "the first cursor comes from sync, the others from the stream");
+    let ids: Vec<String> = world
+        .seen(&Method::GET, "/ws/tui/events")
+        .iter()
+        .map(|seen| seen.headers["last-event-id"].to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        ids,
+        ["1.10", "1.12", "1.13"],
+        "the first cursor comes from sync, the others from the stream"
+    );
     interrupt(&child);
     assert_eq!(child.0.wait().unwrap().code(), Some(130));
 }
 
 fn interrupt(child: &Running) {
-    assert!(std::process::Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &child.0.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]
@@ -81,8 +103,15 @@ fn what_cannot_be_replayed_is_read_again() {
     let (_child, mut lines) = start(&world, &["tail", "general", "-n", "1", "--json=seq,text"]);
     assert_eq!(next(&mut lines), r#"{"seq":3,"text":"three"}"#);
     assert_eq!(next(&mut lines), r#"{"seq":4,"text":"four"}"#);
-    let read: Vec<String> = world.seen(&Method::GET, &format!("/api/channels/{GENERAL}/messages")).into_iter().map(|seen| seen.target).collect();
-    assert!(read.iter().any(|target| target.contains(&format!("after={}", message_id(3)))), "{read:?}");
+    let read: Vec<String> = world
+        .seen(&Method::GET, &format!("/api/channels/{GENERAL}/messages"))
+        .into_iter()
+        .map(|seen| seen.target)
+        .collect();
+    assert!(
+        read.iter().any(|target| target.contains(&format!("after={}", message_id(3)))),
+        "{read:?}"
+    );
 }
 
 #[test]
@@ -91,7 +120,8 @@ fn only_mentions_of_me_with_mentions() {
     let mut called = message(3, "@ola look");
     called["mentions"] = json!([{ "type": "user", "id": crate::harness::ME }]);
     serve(&world, vec![vec![ready(10), event(11, &message(2, "nothing")), event(12, &called)]]);
-    let (_child, mut lines) = start(&world, &["tail", "--mentions", "--format", "{channel} {text}"]);
+    let (_child, mut lines) =
+        start(&world, &["tail", "--mentions", "--format", "{channel} {text}"]);
     assert_eq!(next(&mut lines), "general @ola look");
 }
 
@@ -102,7 +132,9 @@ fn the_end_of_the_session_ends_it() {
     let ran = world.run(&["tail"]);
     assert_eq!((ran.code, ran.err.contains("not signed in")), (Some(4), true), "{ran:?}");
     let world = World::new();
-    world.on(|seen| seen.target.starts_with("/ws/tui/events").then(|| problem(401, "unauthenticated", "gone")));
+    world.on(|seen| {
+        seen.target.starts_with("/ws/tui/events").then(|| problem(401, "unauthenticated", "gone"))
+    });
     assert_eq!(world.run(&["tail"]).code, Some(4));
 }
 
@@ -112,9 +144,11 @@ fn a_server_that_is_away_is_waited_for() {
     let times = std::sync::atomic::AtomicU32::new(0);
     let event = event(11, &message(2, "back"));
     world.on(move |seen| {
-        seen.target.starts_with("/ws/tui/events").then(|| match times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0 | 1 => problem(502, "unavailable", "away"),
-            _ => stream(vec![ready(10), event.clone()], true),
+        seen.target.starts_with("/ws/tui/events").then(|| {
+            match times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 | 1 => problem(502, "unavailable", "away"),
+                _ => stream(vec![ready(10), event.clone()], true),
+            }
         })
     });
     let (_child, mut lines) = start(&world, &["tail", "--format", "{text}"]);

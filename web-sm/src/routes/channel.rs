@@ -89,12 +89,23 @@ pub(crate) async fn direct_around(
 }
 
 /// `GET /c/{slug}`: the list of channels on a phone, the first channel beside it elsewhere.
-pub(crate) async fn community(State(app): State<App>, uri: Uri, caller: Result<Caller, Problem>, path: Result<Path<String>, Problem>) -> Result<Response, PageError> {
+pub(crate) async fn community(
+    State(app): State<App>,
+    uri: Uri,
+    caller: Result<Caller, Problem>,
+    path: Result<Path<String>, Problem>,
+) -> Result<Response, PageError> {
     let failed = PageError::at(&uri);
     let Path(slug) = path.map_err(failed)?;
     let caller = caller.map_err(failed)?;
     let mut world = caller.world(&app).await.map_err(failed)?;
-    let n = world.sync.communities.iter().position(|view| view.community.slug == slug).ok_or_else(Problem::not_found).map_err(failed)?;
+    let n = world
+        .sync
+        .communities
+        .iter()
+        .position(|view| view.community.slug == slug)
+        .ok_or_else(Problem::not_found)
+        .map_err(failed)?;
     world.community = Some(n);
     let nonce = super::nonce();
     let first = world.first_channel();
@@ -108,12 +119,24 @@ pub(crate) async fn community(State(app): State<App>, uri: Uri, caller: Result<C
     Ok(super::page(loaded.html(&app, true, &nonce).map_err(failed)?, &nonce))
 }
 
-async fn show_direct(app: &App, caller: Result<Caller, Problem>, id: ChannelId, around: Option<MessageId>, wanted: Wish) -> Result<Response, Problem> {
+async fn show_direct(
+    app: &App,
+    caller: Result<Caller, Problem>,
+    id: ChannelId,
+    around: Option<MessageId>,
+    wanted: Wish,
+) -> Result<Response, Problem> {
     let slug = wanted.as_ref().ok().and_then(|Query(wanted)| wanted.c.clone());
     show(app, caller, Subject::Direct { id, slug }, around, wanted).await
 }
 
-async fn show(app: &App, caller: Result<Caller, Problem>, subject: Subject, around: Option<MessageId>, wanted: Wish) -> Result<Response, Problem> {
+async fn show(
+    app: &App,
+    caller: Result<Caller, Problem>,
+    subject: Subject,
+    around: Option<MessageId>,
+    wanted: Wish,
+) -> Result<Response, Problem> {
     // A query that makes no sense shows the channel without it.
     let beside = wanted.map(|Query(wanted)| wanted.beside()).unwrap_or_default();
     let loaded = caller?.load(app, &subject, around, beside).await?;

@@ -26,37 +26,60 @@ pub(crate) struct Edge {
 }
 
 /// `GET /channels/{id}/older?before=&day=`.
-pub(crate) async fn older(State(app): State<App>, caller: Caller, Path(id): Path<ChannelId>, Query(edge): Query<Edge>) -> Result<Response, Problem> {
-    let query = PageQuery { before: Some(edge.before.into()), limit: Some(PAGE_SIZE_DEFAULT), ..PageQuery::default() };
-    let (me, page) = tokio::try_join!(caller.author(&app), async { Ok(caller.api.messages(id, query).await?) })?;
+pub(crate) async fn older(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<ChannelId>,
+    Query(edge): Query<Edge>,
+) -> Result<Response, Problem> {
+    let query = PageQuery {
+        before: Some(edge.before.into()),
+        limit: Some(PAGE_SIZE_DEFAULT),
+        ..PageQuery::default()
+    };
+    let (me, page) =
+        tokio::try_join!(caller.author(&app), async { Ok(caller.api.messages(id, query).await?) })?;
     app.directory.learn(page.items.iter().map(|message| &message.author));
-    let look = Look { me: me.id, today: clock::now().date(), directory: &app.directory, target: None };
+    let look =
+        Look { me: me.id, today: clock::now().date(), directory: &app.directory, target: None };
     let mut frames = Frames::default();
     let items = timeline::part(&page.items, look, None);
     // The first day below now begins further up.
     let edge_day = times::day_of_number(edge.day);
-    if let Some(day) = edge_day.filter(|day| page.items.iter().any(|message| message.created_at.date() == *day)) {
+    if let Some(day) =
+        edge_day.filter(|day| page.items.iter().any(|message| message.created_at.date() == *day))
+    {
         frames.remove(format_args!("#day-{}", times::day_id(day)));
     }
     if !items.is_empty() {
         frames.patch(Mode::After, "#history-top", &timeline::markup(&items));
     }
-    match page.items.first().filter(|_| page.prev.is_some()) {
-        Some(first) => frames.outer(&Top::new(id, first)),
-        None => {
-            let view = caller.api.channel(id).await?;
-            frames.patch(Mode::Outer, "#history-top", &render(&Intro::new(&view, me.id, false)))
-        }
-    };
+    if let Some(first) = page.items.first().filter(|_| page.prev.is_some()) {
+        frames.outer(&Top::new(id, first));
+    } else {
+        let view = caller.api.channel(id).await?;
+        frames.patch(Mode::Outer, "#history-top", &render(&Intro::new(&view, me.id, false)));
+    }
     Ok(events(frames))
 }
 
 /// `GET /channels/{id}/newer?after=&day=`. What the stream has put at the end meanwhile is taken away and comes again in its place.
-pub(crate) async fn newer(State(app): State<App>, caller: Caller, Path(id): Path<ChannelId>, Query(edge): Query<Edge>) -> Result<Response, Problem> {
-    let query = PageQuery { after: Some(edge.before.into()), limit: Some(PAGE_SIZE_DEFAULT), ..PageQuery::default() };
-    let (me, page) = tokio::try_join!(caller.author(&app), async { Ok(caller.api.messages(id, query).await?) })?;
+pub(crate) async fn newer(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<ChannelId>,
+    Query(edge): Query<Edge>,
+) -> Result<Response, Problem> {
+    let query = PageQuery {
+        after: Some(edge.before.into()),
+        limit: Some(PAGE_SIZE_DEFAULT),
+        ..PageQuery::default()
+    };
+    let (me, page) =
+        tokio::try_join!(caller.author(&app), async { Ok(caller.api.messages(id, query).await?) })?;
     app.directory.learn(page.items.iter().map(|message| &message.author));
-    let look = Look { me: me.id, today: clock::now().date(), directory: &app.directory, target: None };
+    let look =
+        Look { me: me.id, today: clock::now().date(), directory: &app.directory, target: None };
     let mut frames = Frames::default();
     let items = timeline::part(&page.items, look, times::day_of_number(edge.day));
     if !items.is_empty() {
@@ -72,7 +95,9 @@ pub(crate) async fn newer(State(app): State<App>, caller: Caller, Path(id): Path
 
 /// A short event stream.
 fn events(frames: Frames) -> Response {
-    const HEADERS: [(HeaderName, HeaderValue); 2] =
-        [(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    const HEADERS: [(HeaderName, HeaderValue); 2] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
     (HEADERS, frames.into_bytes()).into_response()
 }

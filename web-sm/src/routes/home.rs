@@ -15,12 +15,16 @@ use crate::view::render;
 use crate::view::shell::{Shell, View};
 
 /// `GET /`: the first channel of the first community.
-pub(crate) async fn home(State(app): State<App>, uri: Uri, caller: Result<Caller, Problem>) -> Result<Response, PageError> {
+pub(crate) async fn home(
+    State(app): State<App>,
+    uri: Uri,
+    caller: Result<Caller, Problem>,
+) -> Result<Response, PageError> {
     let failed = PageError::at(&uri);
     let mut world = caller.map_err(failed)?.world(&app).await.map_err(failed)?;
     world.community = (!world.sync.communities.is_empty()).then_some(0);
     if let Some(channel) = world.first_channel() {
-        return Ok(Redirect::to(&world.path_of(channel, world.community())).into_response());
+        return Ok(Redirect::to(&urls::of(channel, world.community())).into_response());
     }
     let nonce = super::nonce();
     let shell = Shell::new(&world, View::Main, "Welcome", &nonce, None, 0);
@@ -28,20 +32,40 @@ pub(crate) async fn home(State(app): State<App>, uri: Uri, caller: Result<Caller
 }
 
 /// `GET /m/{id}`: a message wherever it stands; a reply in its thread.
-pub(crate) async fn message(State(app): State<App>, uri: Uri, caller: Result<Caller, Problem>, id: Result<Path<MessageId>, Problem>) -> Result<Response, PageError> {
+pub(crate) async fn message(
+    State(app): State<App>,
+    uri: Uri,
+    caller: Result<Caller, Problem>,
+    id: Result<Path<MessageId>, Problem>,
+) -> Result<Response, PageError> {
     let failed = PageError::at(&uri);
     let (caller, Path(id)) = (caller.map_err(failed)?, id.map_err(failed)?);
     let message = caller.api.message(id).await.map_err(|error| failed(error.into()))?;
     let world = caller.world(&app).await.map_err(failed)?;
-    let own = world.sync.communities.iter().find_map(|view| Some((Some(view), view.channels.iter().find(|channel| channel.channel.id == message.channel_id)?)));
-    let direct = || world.sync.dms.iter().find(|dm| dm.channel.id == message.channel_id).map(|dm| (world.sync.communities.first(), dm));
-    let path = match own.or_else(direct) {
-        Some((community, channel)) => world.path_of(channel, community),
-        None => {
-            let channel = caller.api.channel(message.channel_id).await.map_err(|error| failed(error.into()))?;
-            let community = world.sync.communities.iter().find(|view| Some(view.community.id) == channel.channel.community_id);
-            world.path_of(&channel, community)
-        }
+    let own = world.sync.communities.iter().find_map(|view| {
+        Some((
+            Some(view),
+            view.channels.iter().find(|channel| channel.channel.id == message.channel_id)?,
+        ))
+    });
+    let direct = || {
+        world
+            .sync
+            .dms
+            .iter()
+            .find(|dm| dm.channel.id == message.channel_id)
+            .map(|dm| (world.sync.communities.first(), dm))
+    };
+    let path = if let Some((community, channel)) = own.or_else(direct) {
+        urls::of(channel, community)
+    } else {
+        let channel =
+            caller.api.channel(message.channel_id).await.map_err(|error| failed(error.into()))?;
+        let communities = &world.sync.communities;
+        urls::of(
+            &channel,
+            communities.iter().find(|view| Some(view.community.id) == channel.channel.community_id),
+        )
     };
     let to = match message.parent_id {
         Some(parent) => format!("{}?thread={parent}", urls::message(&path, parent)),

@@ -17,7 +17,11 @@ pub(crate) struct Sent {
 }
 
 /// `POST /channels/{id}/messages`. Repeating it with the same `client_msg_id` changes nothing.
-pub(crate) async fn send(caller: Caller, Path(id): Path<ChannelId>, Json(message): Json<PostMessage>) -> Result<(StatusCode, Json<Sent>), Problem> {
+pub(crate) async fn send(
+    caller: Caller,
+    Path(id): Path<ChannelId>,
+    Json(message): Json<PostMessage>,
+) -> Result<(StatusCode, Json<Sent>), Problem> {
     let sent = caller.api.post_message(id, &message).await?;
     Ok((StatusCode::CREATED, Json(Sent { id: sent.id })))
 }

@@ -50,13 +50,19 @@ pub(crate) struct Shown {
 }
 
 /// `GET /sse`.
-pub(crate) async fn stream(State(app): State<App>, caller: Result<Caller, Problem>, headers: HeaderMap, shown: Result<Query<Shown>, Problem>) -> Response {
+pub(crate) async fn stream(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
+    shown: Result<Query<Shown>, Problem>,
+) -> Response {
     // A stream of nothing in particular still carries the lists.
     let shown = shown.map_or_else(|_| Shown::default(), |Query(shown)| shown);
     // `Last-Event-ID` is newer than the address. A text that is no position is one that cannot be honoured.
     let last_event = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let resumed = last_event.is_some();
-    let cursor = last_event.or(shown.cursor.as_deref()).map(|text| text.parse().unwrap_or_default());
+    let cursor =
+        last_event.or(shown.cursor.as_deref()).map(|text| text.parse().unwrap_or_default());
     match open(&app, caller, &shown, cursor, resumed).await {
         Ok((connection, viewer, caller)) => {
             let (pieces, body) = mpsc::channel(IN_FLIGHT);
@@ -94,7 +100,13 @@ impl From<Problem> for Closed {
 
 type Opened = (Connection<WebRenderer>, Viewer, Caller);
 
-async fn open(app: &App, caller: Result<Caller, Problem>, shown: &Shown, cursor: Option<Position>, resumed: bool) -> Result<Opened, Closed> {
+async fn open(
+    app: &App,
+    caller: Result<Caller, Problem>,
+    shown: &Shown,
+    cursor: Option<Position>,
+    resumed: bool,
+) -> Result<Opened, Closed> {
     let caller = caller?;
     let mut world = caller.world(app).await?;
     if let Some(id) = shown.channel {
@@ -107,7 +119,11 @@ async fn open(app: &App, caller: Result<Caller, Problem>, shown: &Shown, cursor:
         }
     }
     if world.community.is_none() {
-        world.community = world.sync.communities.iter().position(|view| Some(view.community.id) == shown.community);
+        world.community = world
+            .sync
+            .communities
+            .iter()
+            .position(|view| Some(view.community.id) == shown.community);
     }
     world.online = caller.online(app, &world).await?;
     let guest_of = world.here.as_ref().filter(|here| !here.joined).map(|here| here.channel.id);
@@ -119,7 +135,8 @@ async fn open(app: &App, caller: Result<Caller, Problem>, shown: &Shown, cursor:
         })
     })?;
     let tail = shown.tail.as_deref().and_then(|text| text.parse::<Tail>().ok());
-    let start = Start { thread: shown.thread, tail, seen: shown.seen, replies: shown.replies, resumed };
+    let start =
+        Start { thread: shown.thread, tail, seen: shown.seen, replies: shown.replies, resumed };
     Ok((connection, Viewer::new(world, start), caller))
 }
 
@@ -222,8 +239,9 @@ impl Writer {
         let Some(id) = self.viewer.channel_id() else {
             // A page without a channel is its lists.
             let Ok(mut world) = self.caller.world(&self.app).await else { return false };
-            world.community = self.viewer.world.community.filter(|n| *n < world.sync.communities.len());
-            world.online = self.viewer.world.online.clone();
+            world.community =
+                self.viewer.world.community.filter(|n| *n < world.sync.communities.len());
+            world.online.clone_from(&self.viewer.world.online);
             self.viewer.redrawn(world, Start::default());
             self.viewer.ready(frames);
             frames.at(position);
@@ -238,7 +256,13 @@ impl Writer {
                 }
                 frames.signals(&serde_json::json!({ "_resync": position.seq % 1_000_000 + 1 }));
                 frames.at(position);
-                let start = Start { thread: loaded.thread_id(), tail: loaded.tail(), seen: loaded.seen(), replies: loaded.replies(), resumed: false };
+                let start = Start {
+                    thread: loaded.thread_id(),
+                    tail: loaded.tail(),
+                    seen: loaded.seen(),
+                    replies: loaded.replies(),
+                    resumed: false,
+                };
                 self.viewer.redrawn(loaded.world, start);
                 true
             }

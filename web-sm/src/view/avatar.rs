@@ -56,12 +56,26 @@ impl<'a> Avatar<'a> {
 
     /// A community's sign.
     pub(crate) fn of_community(id: ajet_shared::id::CommunityId, name: &str) -> Self {
-        Self { hue: hue(id), bot: false, size: "", picture: None, initials: names::initials(name), presence: None }
+        Self {
+            hue: hue(id),
+            bot: false,
+            size: "",
+            picture: None,
+            initials: names::initials(name),
+            presence: None,
+        }
     }
 
     /// A group's number of people.
     pub(crate) fn of_group(id: ajet_shared::id::ChannelId, people: usize) -> Self {
-        Self { hue: hue(id), bot: false, size: "", picture: None, initials: people.to_string(), presence: None }
+        Self {
+            hue: hue(id),
+            bot: false,
+            size: "",
+            picture: None,
+            initials: people.to_string(),
+            presence: None,
+        }
     }
 
     /// At another size: `xs`, `s`, `m` or `xl`.

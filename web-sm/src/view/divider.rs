@@ -40,6 +40,9 @@ impl Day {
 impl Unread {
     /// So many new ones after this message.
     pub(crate) fn new(count: i64, after: Option<&Message>) -> Self {
-        Self { count: super::names::count(count), since: after.map(|message| Time::of(message.created_at)) }
+        Self {
+            count: super::names::count(count),
+            since: after.map(|message| Time::of(message.created_at)),
+        }
     }
 }

@@ -1,6 +1,12 @@
 //! What templates may apply to a value.
 
-#![expect(unreachable_pub, reason = "the attribute of the template engine makes its items public")]
+#![expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "what the attribute of the template engine makes of a filter"
+)]
 
 use std::fmt;
 
@@ -30,18 +36,33 @@ impl<T: DsSafe + ?Sized> DsSafe for &T {}
 
 /// The one way into a `data-*` attribute.
 #[askama::filter_fn]
-pub(crate) fn ds<T: DsSafe>(value: T, _env: &dyn askama::Values) -> askama::Result<HtmlSafeOutput<String>> {
+pub(crate) fn ds<T: DsSafe>(
+    value: T,
+    _env: &dyn askama::Values,
+) -> askama::Result<HtmlSafeOutput<String>> {
     Ok(HtmlSafeOutput(value.to_string()))
 }
 
 /// A symbol of the sprite. It says nothing to a screen reader: words or a label always stand beside it.
 #[askama::filter_fn]
-pub(crate) fn icon(name: &str, _env: &dyn askama::Values) -> askama::Result<HtmlSafeOutput<String>> {
-    Ok(HtmlSafeOutput(format!(r#"<svg class="i" aria-hidden="true"><use href="{}#i-{name}"/></svg>"#, ICONS.url)))
+pub(crate) fn icon(
+    name: &str,
+    _env: &dyn askama::Values,
+) -> askama::Result<HtmlSafeOutput<String>> {
+    Ok(HtmlSafeOutput(format!(
+        r#"<svg class="i" aria-hidden="true"><use href="{}#i-{name}"/></svg>"#,
+        ICONS.url
+    )))
 }
 
 /// A symbol of the sprite at the size of small text.
 #[askama::filter_fn]
-pub(crate) fn icon_sm(name: &str, _env: &dyn askama::Values) -> askama::Result<HtmlSafeOutput<String>> {
-    Ok(HtmlSafeOutput(format!(r#"<svg class="i sm" aria-hidden="true"><use href="{}#i-{name}"/></svg>"#, ICONS.url)))
+pub(crate) fn icon_sm(
+    name: &str,
+    _env: &dyn askama::Values,
+) -> askama::Result<HtmlSafeOutput<String>> {
+    Ok(HtmlSafeOutput(format!(
+        r#"<svg class="i sm" aria-hidden="true"><use href="{}#i-{name}"/></svg>"#,
+        ICONS.url
+    )))
 }

@@ -42,7 +42,8 @@ pub(crate) fn others(view: &ChannelView, me: UserId) -> Vec<&Author> {
 /// What a channel is called: its name, or its people.
 pub(crate) fn name_of(view: &ChannelView, me: UserId) -> String {
     view.channel.name.clone().unwrap_or_else(|| {
-        let names: Vec<_> = others(view, me).into_iter().map(|author| author.display_name.as_str()).collect();
+        let names: Vec<_> =
+            others(view, me).into_iter().map(|author| author.display_name.as_str()).collect();
         if names.is_empty() { "Direct message".to_owned() } else { names.join(", ") }
     })
 }
@@ -55,7 +56,13 @@ pub(crate) fn title_of(view: &ChannelView, me: UserId) -> String {
 
 impl<'a> Header<'a> {
     /// Of a channel that stands at `path`.
-    pub(crate) fn new(view: &'a ChannelView, me: UserId, back: &'a str, path: &'a str, pane_open: bool) -> Self {
+    pub(crate) fn new(
+        view: &'a ChannelView,
+        me: UserId,
+        back: &'a str,
+        path: &'a str,
+        pane_open: bool,
+    ) -> Self {
         let direct = matches!(view.channel.kind, ChannelKind::Dm | ChannelKind::GroupDm);
         let people = others(view, me);
         let avatar = direct.then(|| match people.as_slice() {

@@ -39,10 +39,19 @@ fragments!(Pane<'_>, MemberRow<'_>);
 
 impl<'a> Pane<'a> {
     /// Of these people and their roles in the community.
-    pub(crate) fn new(people: &'a [(User, Option<Role>)], total: i64, me: UserId, back: &'a str) -> Self {
+    pub(crate) fn new(
+        people: &'a [(User, Option<Role>)],
+        total: i64,
+        me: UserId,
+        back: &'a str,
+    ) -> Self {
         let group = |name, wanted: &dyn Fn(&User) -> bool| Group {
             name,
-            rows: people.iter().filter(|(user, _)| wanted(user)).map(|(user, role)| MemberRow::new(user, *role, me)).collect(),
+            rows: people
+                .iter()
+                .filter(|(user, _)| wanted(user))
+                .map(|(user, role)| MemberRow::new(user, *role, me))
+                .collect(),
         };
         let human = |user: &User| user.kind == UserKind::Human;
         let there = |user: &User| user.online || user.id == me;
@@ -51,7 +60,11 @@ impl<'a> Pane<'a> {
             group("Offline", &|user| human(user) && !there(user)),
             group("Apps", &|user| !human(user)),
         ];
-        Self { back, total, groups: groups.into_iter().filter(|group| !group.rows.is_empty()).collect() }
+        Self {
+            back,
+            total,
+            groups: groups.into_iter().filter(|group| !group.rows.is_empty()).collect(),
+        }
     }
 }
 
@@ -61,7 +74,11 @@ impl<'a> MemberRow<'a> {
         let avatar = Avatar::of_user(user).sized("m");
         Self {
             id: user.id,
-            avatar: if user.kind == UserKind::Human { avatar.with_presence(user.id, user.online || is_me) } else { avatar },
+            avatar: if user.kind == UserKind::Human {
+                avatar.with_presence(user.id, user.online || is_me)
+            } else {
+                avatar
+            },
             name: &user.display_name,
             username: &user.username,
             role: role.filter(|role| *role != Role::Member).map(Role::as_str),

@@ -104,12 +104,14 @@ impl std::str::FromStr for Tail {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (author, ms) = text.split_once('.').ok_or(())?;
         let nanos = ms.parse::<i64>().map_err(|_| ())?;
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos) * 1_000_000).map_err(|_| ())?;
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos) * 1_000_000)
+            .map_err(|_| ())?;
         Ok(Self { author_id: author.parse().map_err(|_| ())?, kind: MessageKind::Text, at })
     }
 }
 
 /// A message's row.
+#[expect(clippy::struct_excessive_bools, reason = "each is one state that the template asks for")]
 #[derive(Template)]
 #[template(path = "fragments/message.html")]
 pub(crate) struct Row<'a> {
@@ -182,7 +184,12 @@ fragments!(Row<'_>, Edited, Body<'_>);
 
 impl<'a> Row<'a> {
     /// A row. `cont`: it continues the group above.
-    pub(crate) fn new(message: &'a Message, place: Place, cont: bool, directory: &Directory) -> Self {
+    pub(crate) fn new(
+        message: &'a Message,
+        place: Place,
+        cont: bool,
+        directory: &Directory,
+    ) -> Self {
         let system = message.kind == MessageKind::System;
         Self {
             id: message.id,
@@ -191,14 +198,27 @@ impl<'a> Row<'a> {
             avatar: Avatar::of(&message.author),
             bot: message.author.kind == UserKind::Bot,
             system,
-            icon: if message.metadata.get("action").and_then(serde_json::Value::as_str).is_some_and(|action| action.contains("topic")) { "edit" } else { "join" },
+            icon: if message
+                .metadata
+                .get("action")
+                .and_then(serde_json::Value::as_str)
+                .is_some_and(|action| action.contains("topic"))
+            {
+                "edit"
+            } else {
+                "join"
+            },
             cont,
             target: false,
             calls: Calls(&message.mentions),
             time: Time::of(message.created_at),
             edited: Edited::of(message, place),
             body: Body::of(message, place, directory),
-            text: if system { ajet_shared::markdown::plain(&message.body_md, 500) } else { String::new() },
+            text: if system {
+                ajet_shared::markdown::plain(&message.body_md, 500)
+            } else {
+                String::new()
+            },
             reactions: Reactions::new(message.id, place, &message.reactions),
             summary: (place == Place::Channel && !system).then(|| Summary::of(message)),
         }
@@ -219,7 +239,11 @@ impl<'a> Row<'a> {
 impl Edited {
     /// Of a message.
     pub(crate) fn of(message: &Message, place: Place) -> Self {
-        Self { id: message.id, prefix: place.prefix(), at: message.edited_at.filter(|_| message.deleted_at.is_none()).map(times::full) }
+        Self {
+            id: message.id,
+            prefix: place.prefix(),
+            at: message.edited_at.filter(|_| message.deleted_at.is_none()).map(times::full),
+        }
     }
 
     /// Of a message that is not edited, or gone.
@@ -235,9 +259,11 @@ impl<'a> Body<'a> {
             return Self::deleted(message.id, place);
         }
         // Only whom the api has recorded: a handle that names nobody here stays text.
-        let mentioned = |id: &UserId| message.mentions.iter().any(|mention| mention.id == Some(*id));
+        let mentioned =
+            |id: &UserId| message.mentions.iter().any(|mention| mention.id == Some(*id));
         let html = to_html(&message.body_md, &|name| directory.find(name).filter(mentioned));
-        let (pictures, files): (Vec<_>, Vec<_>) = message.attachments.iter().partition(|file| is_picture(file));
+        let (pictures, files): (Vec<_>, Vec<_>) =
+            message.attachments.iter().partition(|file| is_picture(file));
         let more = pictures.len().saturating_sub(PICTURES_SHOWN);
         let last = pictures.len().min(PICTURES_SHOWN).saturating_sub(1);
         let pictures = pictures.into_iter().take(PICTURES_SHOWN).enumerate();
@@ -247,7 +273,11 @@ impl<'a> Body<'a> {
             deleted: false,
             html,
             pictures: pictures
-                .map(|(n, file)| Picture { file, source: file.thumb_url.as_deref().unwrap_or(&file.url), more: if n == last { more } else { 0 } })
+                .map(|(n, file)| Picture {
+                    file,
+                    source: file.thumb_url.as_deref().unwrap_or(&file.url),
+                    more: if n == last { more } else { 0 },
+                })
                 .collect(),
             files: files.into_iter().map(|file| File { file, about: about(file) }).collect(),
         }
@@ -255,7 +285,14 @@ impl<'a> Body<'a> {
 
     /// Of a message that is gone.
     pub(crate) fn deleted(id: MessageId, place: Place) -> Self {
-        Self { id, prefix: place.prefix(), deleted: true, html: SafeHtml::default(), pictures: Vec::new(), files: Vec::new() }
+        Self {
+            id,
+            prefix: place.prefix(),
+            deleted: true,
+            html: SafeHtml::default(),
+            pictures: Vec::new(),
+            files: Vec::new(),
+        }
     }
 }
 
@@ -266,7 +303,11 @@ fn is_picture(file: &Attachment) -> bool {
 
 /// `CSV, 184 KB`.
 fn about(file: &Attachment) -> String {
-    let extension = file.filename.rsplit_once('.').map(|(_, extension)| extension.to_uppercase()).filter(|extension| extension.len() <= 5);
+    let extension = file
+        .filename
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_uppercase())
+        .filter(|extension| extension.len() <= 5);
     let size = names::size(file.size_bytes);
     extension.map_or_else(|| size.clone(), |extension| format!("{extension}, {size}"))
 }

@@ -13,11 +13,11 @@ pub(crate) mod pages;
 pub(crate) mod reactions;
 pub(crate) mod shell;
 pub(crate) mod sidebar;
+#[cfg(test)]
+mod tests;
 pub(crate) mod thread;
 pub(crate) mod timeline;
 pub(crate) mod times;
-#[cfg(test)]
-mod tests;
 pub(crate) mod typing;
 
 /// Marks templates as HTML, so that a template may contain another one without escaping it again.

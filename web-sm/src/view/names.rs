@@ -8,7 +8,9 @@ use ajet_shared::user::Author;
 
 /// One or two letters for an avatar: the first of the first and the last word, or two of a script without capitals.
 pub(crate) fn initials(name: &str) -> String {
-    let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()).map(|first| (first, word)));
+    let mut words = name
+        .split_whitespace()
+        .filter_map(|word| word.chars().find(|c| c.is_alphanumeric()).map(|first| (first, word)));
     let Some((first, word)) = words.next() else { return "?".to_owned() };
     if !first.is_ascii() && first.to_lowercase().eq(first.to_uppercase()) {
         return word.chars().take(2).collect();
@@ -36,7 +38,11 @@ pub(crate) fn size(bytes: i64) -> String {
         tenths /= 1_000;
         unit += 1;
     }
-    let digits = if tenths < 100 && unit > 0 && tenths % 10 != 0 { format!("{}.{}", tenths / 10, tenths % 10) } else { (tenths / 10).to_string() };
+    let digits = if tenths < 100 && unit > 0 && tenths % 10 != 0 {
+        format!("{}.{}", tenths / 10, tenths % 10)
+    } else {
+        (tenths / 10).to_string()
+    };
     format!("{digits} {}", UNITS[unit])
 }
 
@@ -83,7 +89,14 @@ mod tests {
 
     #[test]
     fn initials_fit_an_avatar() {
-        for (name, expected) in [("Lena Kowalczyk", "LK"), ("ola", "O"), ("田辺 ゆき", "田辺"), ("Anna Maria de Boer", "AB"), ("…", "?"), ("élan v", "ÉV")] {
+        for (name, expected) in [
+            ("Lena Kowalczyk", "LK"),
+            ("ola", "O"),
+            ("田辺 ゆき", "田辺"),
+            ("Anna Maria de Boer", "AB"),
+            ("…", "?"),
+            ("élan v", "ÉV"),
+        ] {
             assert_eq!(initials(name), expected, "{name}");
         }
     }
@@ -91,8 +104,17 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         assert_eq!((count(99), count(100)), ("99".to_owned(), "99+".to_owned()));
-        assert_eq!((plural(1, "reply", "replies"), plural(3, "reply", "replies")), ("1 reply".to_owned(), "3 replies".to_owned()));
-        for (bytes, expected) in [(512, "512 bytes"), (184_000, "184 KB"), (1_500_000, "1.5 MB"), (2_000, "2 KB"), (0, "0 bytes")] {
+        assert_eq!(
+            (plural(1, "reply", "replies"), plural(3, "reply", "replies")),
+            ("1 reply".to_owned(), "3 replies".to_owned())
+        );
+        for (bytes, expected) in [
+            (512, "512 bytes"),
+            (184_000, "184 KB"),
+            (1_500_000, "1.5 MB"),
+            (2_000, "2 KB"),
+            (0, "0 bytes"),
+        ] {
             assert_eq!(size(bytes), expected);
         }
     }

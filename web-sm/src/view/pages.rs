@@ -121,12 +121,32 @@ impl<'a> ErrorPage<'a> {
     /// Of a problem.
     pub(crate) fn new(problem: &'a Problem) -> Self {
         let (title, detail, way) = match problem.status {
-            404 => ("This page does not exist", "The link may be old, or what it leads to is not open to you.", ("/", "Go to your channels")),
-            403 => ("This is not open to you", "Ask an owner or admin of the community if you need it.", ("/", "Go to your channels")),
-            503 => ("Part of the server is not reachable", "Nothing was lost. It comes back by itself; try again in a moment.", ("", "Try again")),
+            404 => (
+                "This page does not exist",
+                "The link may be old, or what it leads to is not open to you.",
+                ("/", "Go to your channels"),
+            ),
+            403 => (
+                "This is not open to you",
+                "Ask an owner or admin of the community if you need it.",
+                ("/", "Go to your channels"),
+            ),
+            503 => (
+                "Part of the server is not reachable",
+                "Nothing was lost. It comes back by itself; try again in a moment.",
+                ("", "Try again"),
+            ),
             429 => ("Too many requests", "Wait a moment, then try again.", ("", "Try again")),
-            500.. => ("Something went wrong", "The error was noted. Try again, or tell an admin the number below.", ("", "Try again")),
-            _ => (problem.title.as_str(), problem.detail.as_deref().unwrap_or_default(), ("/", "Go to your channels")),
+            500.. => (
+                "Something went wrong",
+                "The error was noted. Try again, or tell an admin the number below.",
+                ("", "Try again"),
+            ),
+            _ => (
+                problem.title.as_str(),
+                problem.detail.as_deref().unwrap_or_default(),
+                ("/", "Go to your channels"),
+            ),
         };
         Self { status: problem.status, title, detail, trace_id: problem.trace_id.as_deref(), way }
     }

@@ -50,22 +50,29 @@ impl<'a> Reactions<'a> {
     /// Of a message. Without `reacted_by_me` they fit every reader.
     pub(crate) fn new(id: MessageId, place: Place, reactions: &'a [ReactionCount]) -> Self {
         let prefix = place.prefix();
-        let items = reactions.iter().filter(|reaction| reaction.count > 0).map(|reaction| Reaction {
-            id,
-            prefix,
-            codes: Codes(&reaction.emoji),
-            emoji: &reaction.emoji,
-            count: reaction.count,
-            pressed: reaction.reacted_by_me.unwrap_or(false),
-            keep: reaction.reacted_by_me.is_none(),
-        });
+        let items =
+            reactions.iter().filter(|reaction| reaction.count > 0).map(|reaction| Reaction {
+                id,
+                prefix,
+                codes: Codes(&reaction.emoji),
+                emoji: &reaction.emoji,
+                count: reaction.count,
+                pressed: reaction.reacted_by_me.unwrap_or(false),
+                keep: reaction.reacted_by_me.is_none(),
+            });
         Self { id, prefix, items: items.collect() }
     }
 }
 
 impl<'a> Reaction<'a> {
     /// The reader's own change of one reaction.
-    pub(crate) fn mine(id: MessageId, place: Place, emoji: &'a str, count: i64, pressed: bool) -> Self {
+    pub(crate) fn mine(
+        id: MessageId,
+        place: Place,
+        emoji: &'a str,
+        count: i64,
+        pressed: bool,
+    ) -> Self {
         Self { id, prefix: place.prefix(), codes: Codes(emoji), emoji, count, pressed, keep: false }
     }
 }

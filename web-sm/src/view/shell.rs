@@ -52,7 +52,8 @@ impl World {
 
     /// The channel to begin with: `general`, or the first one that is not archived.
     pub(crate) fn first_channel(&self) -> Option<&ChannelView> {
-        let mut open = self.community()?.channels.iter().filter(|view| view.channel.archived_at.is_none());
+        let mut open =
+            self.community()?.channels.iter().filter(|view| view.channel.archived_at.is_none());
         let general = open.clone().find(|view| view.channel.name.as_deref() == Some("general"));
         general.or_else(|| open.next())
     }
@@ -60,32 +61,32 @@ impl World {
     /// The address of the channel on show.
     pub(crate) fn path(&self) -> String {
         match (&self.here, self.community()) {
-            (Some(here), community) => self.path_of(here, community),
+            (Some(here), community) => urls::of(here, community),
             (None, Some(view)) => urls::community(&view.community.slug),
             (None, None) => "/".to_owned(),
-        }
-    }
-
-    /// The address of a channel.
-    pub(crate) fn path_of(&self, view: &ChannelView, community: Option<&CommunityView>) -> String {
-        match (&view.channel.name, community) {
-            (Some(name), Some(community)) => urls::channel(&community.community.slug, name),
-            (_, community) => urls::dm(view.channel.id, community.map(|view| view.community.slug.as_str())),
         }
     }
 
     /// `#channel-list` of the community on show.
     pub(crate) fn channel_list(&self) -> ChannelList<'_> {
         let rows = self.community().into_iter().flat_map(|view| {
-            let shown = view.channels.iter().filter(|channel| channel.channel.archived_at.is_none() || self.is_here(channel));
-            shown.map(|channel| NavRow::of_channel(channel, &view.community.slug, self.me.id, self.is_here(channel)))
+            let shown = view
+                .channels
+                .iter()
+                .filter(|channel| channel.channel.archived_at.is_none() || self.is_here(channel));
+            shown.map(|channel| {
+                NavRow::of_channel(channel, &view.community.slug, self.me.id, self.is_here(channel))
+            })
         });
         ChannelList { rows: rows.collect() }
     }
 
     /// `#dm-list`.
     pub(crate) fn dm_list(&self) -> DmList<'_> {
-        let rows = self.sync.dms.iter().map(|dm| NavRow::of_dm(dm, self.slug(), self.me.id, self.is_here(dm), &self.online));
+        let rows =
+            self.sync.dms.iter().map(|dm| {
+                NavRow::of_dm(dm, self.slug(), self.me.id, self.is_here(dm), &self.online)
+            });
         DmList { rows: rows.collect() }
     }
 
@@ -118,7 +119,8 @@ impl World {
 
     /// Unread messages everywhere, muted channels left out; and those of the channel on show.
     pub(crate) fn badge(&self) -> Badge {
-        let all = self.sync.communities.iter().flat_map(|view| &view.channels).chain(&self.sync.dms);
+        let all =
+            self.sync.communities.iter().flat_map(|view| &view.channels).chain(&self.sync.dms);
         let mut badge = Badge::default();
         for view in all.filter(|view| counts(view)) {
             badge.total += view.unread;
@@ -254,14 +256,28 @@ pub(crate) struct Shell<'a> {
 
 impl<'a> Shell<'a> {
     /// The frame around a channel of the world, or around another page called `title`.
-    pub(crate) fn new(world: &'a World, view: View, title: &str, nonce: &'a str, thread: Option<MessageId>, seen: i64) -> Self {
+    pub(crate) fn new(
+        world: &'a World,
+        view: View,
+        title: &str,
+        nonce: &'a str,
+        thread: Option<MessageId>,
+        seen: i64,
+    ) -> Self {
         let community = world.community();
         let name = community.map(|view| view.community.name.as_str());
-        let subject = world.here.as_ref().map_or_else(|| title.to_owned(), |here| header::title_of(here, world.me.id));
+        let subject = world
+            .here
+            .as_ref()
+            .map_or_else(|| title.to_owned(), |here| header::title_of(here, world.me.id));
         Self {
             hue: community.map_or(6, |view| hue(view.community.id)),
             nonce,
-            title: [Some(subject.as_str()), name, Some("ajet-chat")].into_iter().flatten().collect::<Vec<_>>().join(" · "),
+            title: [Some(subject.as_str()), name, Some("ajet-chat")]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" · "),
             canonical: world.path(),
             view,
             me: &world.me,
@@ -278,7 +294,8 @@ impl<'a> Shell<'a> {
             },
             badge: world.badge(),
             community: name,
-            home: community.map_or_else(|| "/".to_owned(), |view| urls::community(&view.community.slug)),
+            home: community
+                .map_or_else(|| "/".to_owned(), |view| urls::community(&view.community.slug)),
             may_invite: community.is_some_and(|view| view.role >= Role::Admin),
             rail: world.rail(),
             channels: world.channel_list(),

@@ -15,6 +15,7 @@ use super::{filters, fragments};
 use crate::urls;
 
 /// One channel or direct message in the list.
+#[expect(clippy::struct_excessive_bools, reason = "each is one state that the template asks for")]
 #[derive(Template)]
 #[template(path = "fragments/nav-row.html")]
 pub(crate) struct NavRow<'a> {
@@ -53,23 +54,45 @@ impl<'a> NavRow<'a> {
     /// A channel of the community with this slug.
     pub(crate) fn of_channel(view: &'a ChannelView, slug: &str, me: UserId, current: bool) -> Self {
         let icon = icon_of(view.channel.visibility);
-        Self { icon: Some(icon), ..Self::new(view, "channel", urls::channel(slug, &name_of(view, me)), me, current) }
+        Self {
+            icon: Some(icon),
+            ..Self::new(view, "channel", urls::channel(slug, &name_of(view, me)), me, current)
+        }
     }
 
     /// A direct message, seen from the community with this slug. `online` tells who is there.
-    pub(crate) fn of_dm<S: BuildHasher>(view: &'a ChannelView, slug: Option<&str>, me: UserId, current: bool, online: &HashMap<UserId, bool, S>) -> Self {
+    pub(crate) fn of_dm<S: BuildHasher>(
+        view: &'a ChannelView,
+        slug: Option<&str>,
+        me: UserId,
+        current: bool,
+        online: &HashMap<UserId, bool, S>,
+    ) -> Self {
         let people = others(view, me);
         let (avatar, bot) = match people.as_slice() {
-            [one] if one.kind == UserKind::Human => {
-                (Avatar::of(one).sized("xs").with_presence(one.id, online.get(&one.id).copied().unwrap_or(false)), false)
-            }
+            [one] if one.kind == UserKind::Human => (
+                Avatar::of(one)
+                    .sized("xs")
+                    .with_presence(one.id, online.get(&one.id).copied().unwrap_or(false)),
+                false,
+            ),
             [one] => (Avatar::of(one).sized("xs"), true),
             more => (Avatar::of_group(view.channel.id, more.len()).sized("xs"), false),
         };
-        Self { avatar: Some(avatar), bot, ..Self::new(view, "dm", urls::dm(view.channel.id, slug), me, current) }
+        Self {
+            avatar: Some(avatar),
+            bot,
+            ..Self::new(view, "dm", urls::dm(view.channel.id, slug), me, current)
+        }
     }
 
-    fn new(view: &ChannelView, prefix: &'static str, href: String, me: UserId, current: bool) -> Self {
+    fn new(
+        view: &ChannelView,
+        prefix: &'static str,
+        href: String,
+        me: UserId,
+        current: bool,
+    ) -> Self {
         let muted = view.notify_level == NotifyLevel::Nothing;
         let mentions = view.mentions;
         let shown = if mentions > 0 { mentions } else { view.unread };
@@ -86,7 +109,11 @@ impl<'a> NavRow<'a> {
             muted,
             mentions,
             badge: if shown > 0 { count(shown) } else { String::new() },
-            badge_words: if mentions > 0 && prefix == "channel" { plural(mentions, "mention", "mentions") } else { format!("{shown} unread") },
+            badge_words: if mentions > 0 && prefix == "channel" {
+                plural(mentions, "mention", "mentions")
+            } else {
+                format!("{shown} unread")
+            },
         }
     }
 }

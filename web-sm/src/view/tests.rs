@@ -24,7 +24,10 @@ fn templates() -> Vec<(String, String)> {
             if entry.path().is_dir() {
                 walk(&entry.path(), found);
             } else {
-                found.push((entry.path().display().to_string(), fs::read_to_string(entry.path()).unwrap()));
+                found.push((
+                    entry.path().display().to_string(),
+                    fs::read_to_string(entry.path()).unwrap(),
+                ));
             }
         }
     }
@@ -38,7 +41,8 @@ fn templates() -> Vec<(String, String)> {
 fn data_attributes(template: &str) -> impl Iterator<Item = (&str, &str)> {
     template.match_indices(" data-").filter_map(|(at, _)| {
         let rest = &template[at + 1..];
-        let name = &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-:_.".contains(c))?];
+        let name =
+            &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-:_.".contains(c))?];
         let value = rest[name.len()..].strip_prefix("=\"")?;
         // A quote inside an expression belongs to it.
         let mut depth = 0_usize;
@@ -59,7 +63,10 @@ fn only_ids_and_numbers_stand_in_data_attributes() {
             assert!(!value.contains("{%"), "{file}: {name} is composed by a statement");
             for expression in value.split("{{").skip(1) {
                 let expression = expression.split("}}").next().unwrap().trim();
-                assert!(expression.ends_with("|ds"), "{file}: {name} holds {{{{ {expression} }}}}, which is not checked by the filter `ds`");
+                assert!(
+                    expression.ends_with("|ds"),
+                    "{file}: {name} holds {{{{ {expression} }}}}, which is not checked by the filter `ds`"
+                );
                 expressions += 1;
             }
         }
@@ -71,10 +78,16 @@ fn only_ids_and_numbers_stand_in_data_attributes() {
 fn templates_hold_no_script_no_inline_style_and_no_raw_text() {
     for (file, template) in templates() {
         assert!(!template.contains(" style="), "{file}: inline style");
-        let handler = template.split(" on").skip(1).any(|rest| rest.trim_start_matches(|c: char| c.is_ascii_lowercase()).starts_with("=\""));
+        let handler = template.split(" on").skip(1).any(|rest| {
+            rest.trim_start_matches(|c: char| c.is_ascii_lowercase()).starts_with("=\"")
+        });
         assert!(!handler, "{file}: inline handler");
         let safe = template.matches("|safe").count();
-        assert_eq!(safe, usize::from(file.ends_with("fragments/body.html")), "{file}: only the sanitiser's output is printed as it is");
+        assert_eq!(
+            safe,
+            usize::from(file.ends_with("fragments/body.html")),
+            "{file}: only the sanitiser's output is printed as it is"
+        );
     }
 }
 
@@ -91,7 +104,8 @@ fn text_by_users_stays_text() {
     world.sync.communities[0].channels[0] = here.clone();
     let here = world.here.clone().unwrap();
     let mut post = message(&mallory, &here, 11, HOSTILE);
-    post.reactions = vec![ReactionCount { emoji: HOSTILE.into(), count: 2, reacted_by_me: Some(true) }];
+    post.reactions =
+        vec![ReactionCount { emoji: HOSTILE.into(), count: 2, reacted_by_me: Some(true) }];
     post.participants = vec![mallory.clone()];
     post.reply_count = 1;
     post.attachments = vec![Attachment {
@@ -107,7 +121,14 @@ fn text_by_users_stays_text() {
     let page = Page::whole(vec![post.clone()]);
     let directory = Directory::default();
     let look = Look { me: world.me.id, today: NOON.date(), directory: &directory, target: None };
-    let pane = thread::Pane::new(&post, std::slice::from_ref(&post), "/x", HOSTILE.into(), None, &directory);
+    let beside = thread::Pane::new(
+        &post,
+        std::slice::from_ref(&post),
+        "/x",
+        HOSTILE.into(),
+        None,
+        &directory,
+    );
     let html = render(&ChannelPage {
         shell: Shell::new(&world, View::Main, HOSTILE, "nonce", None, 0),
         channel_id: here.channel.id,
@@ -115,7 +136,7 @@ fn text_by_users_stays_text() {
         label: HOSTILE.into(),
         items: timeline::whole(&here, &page, look),
         composer: Composer::of_channel(&here, HOSTILE),
-        pane: Some(super::pages::Pane::Thread(Box::new(pane))),
+        pane: Some(super::pages::Pane::Thread(Box::new(beside))),
     });
     let others = [
         render(&FormError { text: HOSTILE }),
@@ -160,7 +181,10 @@ fn the_page_holds_each_fragment_byte_for_byte() {
     for part in parts {
         assert!(html.contains(&part), "missing: {part}");
     }
-    assert!(html.contains(&format!("cursor=1.7&amp;seen=11&amp;community={}&amp;channel={}", world.sync.communities[0].community.id, here.channel.id)));
+    assert!(html.contains(&format!(
+        "cursor=1.7&amp;seen=11&amp;community={}&amp;channel={}",
+        world.sync.communities[0].community.id, here.channel.id
+    )));
 }
 
 #[test]
@@ -176,7 +200,12 @@ fn messages_by_one_author_join_a_group() {
     let world = world(&["general"]);
     let here = world.here.clone().unwrap();
     let (lena, sam) = (author("Lena"), author("Sam"));
-    let mut messages = vec![message(&lena, &here, 1, "a"), message(&lena, &here, 2, "b"), message(&sam, &here, 3, "c"), message(&sam, &here, 4, "d")];
+    let mut messages = vec![
+        message(&lena, &here, 1, "a"),
+        message(&lena, &here, 2, "b"),
+        message(&sam, &here, 3, "c"),
+        message(&sam, &here, 4, "d"),
+    ];
     messages[3].created_at += Duration::minutes(6);
     let tail = Tail::of(&messages[0]);
     assert!(tail.continues(&messages[1]) && !tail.continues(&messages[2]));
@@ -197,7 +226,12 @@ fn days_and_unread_messages_are_divided() {
     messages[0].created_at -= Duration::days(1);
     (here.last_read_seq, here.unread) = (2, 2);
     let directory = Directory::default();
-    let look = Look { me: world.me.id, today: NOON.date(), directory: &directory, target: Some(messages[3].id) };
+    let look = Look {
+        me: world.me.id,
+        today: NOON.date(),
+        directory: &directory,
+        target: Some(messages[3].id),
+    };
     let page = Page::whole(messages.clone());
     let kinds = |page: &Page<_>, here: &_| -> String {
         timeline::whole(here, page, look)
@@ -214,7 +248,10 @@ fn days_and_unread_messages_are_divided() {
     };
     assert_eq!(kinds(&page, &here), "IDrDrUrr");
     let html = timeline::markup(&timeline::whole(&here, &page, look));
-    assert!(html.contains("Yesterday, Thursday 19 November") && html.contains("Today, Friday 20 November"));
+    assert!(
+        html.contains("Yesterday, Thursday 19 November")
+            && html.contains("Today, Friday 20 November")
+    );
     assert!(html.contains("2 new since <time datetime=\"2026-11-20T12:00:02Z\">12:00</time>"));
     assert!(html.contains(&format!("class=\"msg cont target\" id=\"message-{}\"", messages[3].id)));
     // More are unread than are here: the line belongs further up.
@@ -229,14 +266,19 @@ fn calls_are_marked_by_ids_alone() {
     let (lena, sam, directory) = (author("Lena"), author("Sam"), Directory::default());
     directory.learn([&sam]);
     let mut post = message(&lena, &here, 1, "@sam @nobody look");
-    post.mentions = vec![Mention { kind: MentionKind::User, id: Some(sam.id) }, Mention { kind: MentionKind::Here, id: None }];
+    post.mentions = vec![
+        Mention { kind: MentionKind::User, id: Some(sam.id) },
+        Mention { kind: MentionKind::Here, id: None },
+    ];
     let html = render(&Row::new(&post, Place::Channel, false, &directory));
     assert!(html.contains(&format!("data-mentions=\"{} all\"", sam.id)));
     assert!(html.contains(&format!("mention u-{}", sam.id.uuid().simple())), "{html}");
     assert!(html.contains("@nobody look"));
     // Known, but not recorded by the api: text.
     post.mentions.clear();
-    assert!(!render(&Row::new(&post, Place::Channel, false, &directory)).contains("class=\"mention"));
+    assert!(
+        !render(&Row::new(&post, Place::Channel, false, &directory)).contains("class=\"mention")
+    );
 }
 
 #[test]

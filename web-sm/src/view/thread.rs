@@ -60,13 +60,22 @@ impl<'a> Summary<'a> {
         Self::new(update.parent_id, update.reply_count, update.last_reply_at, &update.participants)
     }
 
-    fn new(id: MessageId, replies: i32, last: Option<OffsetDateTime>, participants: &'a [Author]) -> Self {
+    fn new(
+        id: MessageId,
+        replies: i32,
+        last: Option<OffsetDateTime>,
+        participants: &'a [Author],
+    ) -> Self {
         Self {
             id,
             replies,
             label: plural(i64::from(replies), "reply", "replies"),
             last: last.map(Time::of),
-            faces: participants.iter().take(FACES).map(|author| Avatar::of(author).sized("s")).collect(),
+            faces: participants
+                .iter()
+                .take(FACES)
+                .map(|author| Avatar::of(author).sized("s"))
+                .collect(),
         }
     }
 }
@@ -74,20 +83,36 @@ impl<'a> Summary<'a> {
 impl Count {
     /// So many replies.
     pub(crate) fn new(replies: i32) -> Self {
-        Self { label: if replies == 0 { "No replies yet".to_owned() } else { plural(i64::from(replies), "reply", "replies") } }
+        Self {
+            label: if replies == 0 {
+                "No replies yet".to_owned()
+            } else {
+                plural(i64::from(replies), "reply", "replies")
+            },
+        }
     }
 }
 
 impl<'a> Pane<'a> {
     /// The thread of `root`.
-    pub(crate) fn new(root: &'a Message, replies: &'a [Message], back: &'a str, place: String, composer: Option<Composer>, directory: &Directory) -> Self {
+    pub(crate) fn new(
+        root: &'a Message,
+        replies: &'a [Message],
+        back: &'a str,
+        place: String,
+        composer: Option<Composer>,
+        directory: &Directory,
+    ) -> Self {
         Self {
             root_id: root.id,
             back,
             place,
             root: Row::new(root, Place::Root, false, directory),
             count: Count::new(root.reply_count),
-            replies: replies.iter().map(|reply| Row::new(reply, Place::Reply, false, directory)).collect(),
+            replies: replies
+                .iter()
+                .map(|reply| Row::new(reply, Place::Reply, false, directory))
+                .collect(),
             composer,
         }
     }

@@ -90,14 +90,20 @@ pub(crate) struct Look<'a> {
 }
 
 /// The inside of `#messages`.
-pub(crate) fn whole<'a>(view: &'a ChannelView, page: &'a Page<Message>, look: Look<'a>) -> Vec<Item<'a>> {
+pub(crate) fn whole<'a>(
+    view: &'a ChannelView,
+    page: &'a Page<Message>,
+    look: Look<'a>,
+) -> Vec<Item<'a>> {
     let mut items = Vec::with_capacity(page.items.len() + 8);
     match page.items.first().filter(|_| page.prev.is_some()) {
         Some(first) => items.push(Item::Top(Top::new(view.channel.id, first))),
         None => items.push(Item::Intro(Intro::new(view, look.me, page.items.is_empty()))),
     }
     let unread = Boundary { me: look.me, last_read_seq: view.last_read_seq, unread: view.unread };
-    let unread = (view.joined && view.unread > 0).then_some(unread).and_then(|bound| bound.within(&page.items));
+    let unread = (view.joined && view.unread > 0)
+        .then_some(unread)
+        .and_then(|bound| bound.within(&page.items));
     rows(&mut items, &page.items, look, unread);
     if let Some(last) = page.items.last().filter(|_| page.next.is_some()) {
         items.push(Item::Bottom(Bottom::new(view.channel.id, last)));
@@ -106,10 +112,15 @@ pub(crate) fn whole<'a>(view: &'a ChannelView, page: &'a Page<Message>, look: Lo
 }
 
 /// A part of the list that is put in between: no top, no bottom. `above`: the day that the rows above it end with.
-pub(crate) fn part<'a>(messages: &'a [Message], look: Look<'a>, above: Option<Date>) -> Vec<Item<'a>> {
+pub(crate) fn part<'a>(
+    messages: &'a [Message],
+    look: Look<'a>,
+    above: Option<Date>,
+) -> Vec<Item<'a>> {
     let mut items = Vec::with_capacity(messages.len() + 4);
     rows(&mut items, messages, look, None);
-    if matches!((items.first(), above, messages.first()), (Some(Item::Day(_)), Some(day), Some(first)) if first.created_at.date() == day) {
+    if matches!((items.first(), above, messages.first()), (Some(Item::Day(_)), Some(day), Some(first)) if first.created_at.date() == day)
+    {
         items.remove(0);
     }
     items
@@ -135,7 +146,9 @@ struct Boundary {
 
 impl Boundary {
     fn is_unread(self, message: &Message) -> bool {
-        message.seq > self.last_read_seq && message.author.id != self.me && message.kind == MessageKind::Text
+        message.seq > self.last_read_seq
+            && message.author.id != self.me
+            && message.kind == MessageKind::Text
     }
 
     /// None when unread messages lie above these, where the line then belongs.
@@ -145,7 +158,12 @@ impl Boundary {
     }
 }
 
-fn rows<'a>(items: &mut Vec<Item<'a>>, messages: &'a [Message], look: Look<'a>, mut unread: Option<Boundary>) {
+fn rows<'a>(
+    items: &mut Vec<Item<'a>>,
+    messages: &'a [Message],
+    look: Look<'a>,
+    mut unread: Option<Boundary>,
+) {
     let mut above: Option<&Message> = None;
     for message in messages {
         let mut tail = above.map(Tail::of);
@@ -158,7 +176,8 @@ fn rows<'a>(items: &mut Vec<Item<'a>>, messages: &'a [Message], look: Look<'a>, 
             tail = None;
         }
         let cont = tail.is_some_and(|tail| tail.continues(message));
-        let row = Row::new(message, Place::Channel, cont, look.directory).with_target(look.target == Some(message.id));
+        let row = Row::new(message, Place::Channel, cont, look.directory)
+            .with_target(look.target == Some(message.id));
         items.push(Item::Row(Box::new(row)));
         above = Some(message);
     }
@@ -181,7 +200,12 @@ impl Bottom {
 impl<'a> Intro<'a> {
     /// Of a channel.
     pub(crate) fn new(view: &'a ChannelView, me: UserId, empty: bool) -> Self {
-        Self { title: title_of(view, me), topic: view.channel.topic.as_deref().unwrap_or_default(), direct: view.channel.name.is_none(), empty }
+        Self {
+            title: title_of(view, me),
+            topic: view.channel.topic.as_deref().unwrap_or_default(),
+            direct: view.channel.name.is_none(),
+            empty,
+        }
     }
 }
 

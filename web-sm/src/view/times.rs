@@ -5,7 +5,8 @@ use time::{Date, OffsetDateTime};
 
 /// `2026-11-20T10:41:00Z`.
 pub(crate) fn iso(at: OffsetDateTime) -> String {
-    at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z")).unwrap_or_default()
+    at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
+        .unwrap_or_default()
 }
 
 /// `10:41`.
@@ -15,7 +16,10 @@ pub(crate) fn clock(at: OffsetDateTime) -> String {
 
 /// `20 November 2026, 10:41 UTC`.
 pub(crate) fn full(at: OffsetDateTime) -> String {
-    at.format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC")).unwrap_or_default()
+    at.format(format_description!(
+        "[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"
+    ))
+    .unwrap_or_default()
 }
 
 /// `2026-11-20`.
@@ -48,7 +52,12 @@ pub(crate) fn day_number(day: Date) -> i64 {
 /// The day of such a number.
 pub(crate) fn day_of_number(number: i64) -> Option<Date> {
     let month = u8::try_from(number / 100 % 100).ok()?.try_into().ok()?;
-    Date::from_calendar_date(i32::try_from(number / 10_000).ok()?, month, u8::try_from(number % 100).ok()?).ok()
+    Date::from_calendar_date(
+        i32::try_from(number / 10_000).ok()?,
+        month,
+        u8::try_from(number % 100).ok()?,
+    )
+    .ok()
 }
 
 #[cfg(test)]

@@ -39,7 +39,9 @@ mod tests {
         let text = |names: &[&str]| super::super::render(&Typing::new(names));
         assert_eq!(text(&[]), "");
         assert!(text(&["Mara"]).ends_with("<span><b>Mara</b> is typing</span>"));
-        assert!(text(&["Mara", "Sam"]).ends_with("<span><b>Mara</b> and <b>Sam</b> are typing</span>"));
+        assert!(
+            text(&["Mara", "Sam"]).ends_with("<span><b>Mara</b> and <b>Sam</b> are typing</span>")
+        );
         assert!(text(&["a", "b", "c"]).ends_with("<span>3 people are typing</span>"));
     }
 }

@@ -85,10 +85,19 @@ impl World {
         };
         let shutdown = CancellationToken::new();
         tokio::spawn(ajet_web_sm::run(config, shutdown.clone()));
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
         let world = Self { nats, bus, address, http, known, shutdown, _folder: folder };
         eventually("the service is ready", async || {
-            world.http.get(format!("http://{address}/readyz")).send().await.is_ok_and(|answer| answer.status() == 200)
+            world
+                .http
+                .get(format!("http://{address}/readyz"))
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
         })
         .await;
         world
@@ -125,7 +134,8 @@ impl World {
         let id = message.id;
         let (community, channel) = (self.known.community.id, self.known.channel.channel.id);
         let envelope =
-            Envelope::new(Event::MessageCreated(message), Some(self.known.lena.id), clock::now()).in_channel(Some(community), channel, seq);
+            Envelope::new(Event::MessageCreated(message), Some(self.known.lena.id), clock::now())
+                .in_channel(Some(community), channel, seq);
         let outgoing = Outgoing {
             id: envelope.id,
             subject: &Subject::Events(community).to_string(),
@@ -148,7 +158,8 @@ async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 }
 
 async fn start_nats(folder: &tempfile::TempDir) -> (Child, String) {
-    let program = std::env::var_os("AJET_TEST_NATS_SERVER").map_or_else(|| PathBuf::from("nats-server"), PathBuf::from);
+    let program = std::env::var_os("AJET_TEST_NATS_SERVER")
+        .map_or_else(|| PathBuf::from("nats-server"), PathBuf::from);
     let process = Command::new(program)
         .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
         .arg(folder.path())
@@ -161,7 +172,8 @@ async fn start_nats(folder: &tempfile::TempDir) -> (Child, String) {
     let ports = folder.path().join(format!("nats-server_{}.ports", process.id()));
     let mut url = None;
     eventually("nats-server listens", async || {
-        let ports: Option<Value> = std::fs::read(&ports).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let ports: Option<Value> =
+            std::fs::read(&ports).ok().and_then(|text| serde_json::from_slice(&text).ok());
         url = ports.and_then(|ports| ports["nats"][0].as_str().map(str::to_owned));
         url.is_some()
     })
@@ -184,13 +196,23 @@ impl Stream {
                 self.text.push_str(std::str::from_utf8(&piece).unwrap());
             }
         };
-        assert!(tokio::time::timeout(PATIENCE, read).await.is_ok(), "no {wanted:?} in {}", self.text);
+        assert!(
+            tokio::time::timeout(PATIENCE, read).await.is_ok(),
+            "no {wanted:?} in {}",
+            self.text
+        );
         &self.text
     }
 }
 
 fn author(name: &str) -> Author {
-    Author { id: UserId::new(), username: name.to_lowercase(), display_name: name.to_owned(), avatar_url: None, kind: UserKind::Human }
+    Author {
+        id: UserId::new(),
+        username: name.to_lowercase(),
+        display_name: name.to_owned(),
+        avatar_url: None,
+        kind: UserKind::Human,
+    }
 }
 
 fn message(author: &Author, channel: &ChannelView, seq: i64, body: &str) -> Message {
@@ -219,7 +241,12 @@ fn message(author: &Author, channel: &ChannelView, seq: i64, body: &str) -> Mess
 impl Known {
     fn new(bus: Bus, messages: i64) -> Self {
         let (me, lena) = (author("Ola Brandt"), author("Lena Kowalczyk"));
-        let community = Community { id: CommunityId::new(), name: "Labs".into(), slug: "labs".into(), created_at: clock::now() };
+        let community = Community {
+            id: CommunityId::new(),
+            name: "Labs".into(),
+            slug: "labs".into(),
+            created_at: clock::now(),
+        };
         let channel = Channel {
             id: ChannelId::new(),
             community_id: Some(community.id),
@@ -241,8 +268,15 @@ impl Known {
             notify_level: NotifyLevel::Mentions,
             members: Vec::new(),
         };
-        let text = |n: i64| format!("Message {n}: the **freeze** is at {}:00, `0.9.{n}` goes out after that, see <https://example.org/{n}>", n % 24);
-        let messages = (1..=messages).map(|seq| message(if seq % 3 == 0 { &me } else { &lena }, &channel, seq, &text(seq))).collect();
+        let text = |n: i64| {
+            format!(
+                "Message {n}: the **freeze** is at {}:00, `0.9.{n}` goes out after that, see <https://example.org/{n}>",
+                n % 24
+            )
+        };
+        let messages = (1..=messages)
+            .map(|seq| message(if seq % 3 == 0 { &me } else { &lena }, &channel, seq, &text(seq)))
+            .collect();
         Self { bus, me, lena, community, channel, messages }
     }
 
@@ -250,16 +284,29 @@ impl Known {
         Router::new()
             .route("/api/sync", get(sync))
             .route("/api/channels/{id}/messages", get(messages))
-            .route("/api/channels/{id}/members", get(async || Json(Page::<User>::whole(Vec::new()))))
-            .route("/api/communities/{id}/members", get(async || Json(Page::<ajet_shared::community::Member>::whole(Vec::new()))))
-            .route("/api/communities/{id}/channels", get(async || Json(Page::<ChannelView>::whole(Vec::new()))))
+            .route(
+                "/api/channels/{id}/members",
+                get(async || Json(Page::<User>::whole(Vec::new()))),
+            )
+            .route(
+                "/api/communities/{id}/members",
+                get(async || Json(Page::<ajet_shared::community::Member>::whole(Vec::new()))),
+            )
+            .route(
+                "/api/communities/{id}/channels",
+                get(async || Json(Page::<ChannelView>::whole(Vec::new()))),
+            )
             .route("/api/heartbeat", post(async || ()))
             .with_state(self)
     }
 
     fn check(headers: &HeaderMap) -> Result<(), Problem> {
         let given = headers.get("authorization").and_then(|value| value.to_str().ok());
-        if given == Some(&format!("Bearer {TOKEN}")) { Ok(()) } else { Err(Problem::unauthenticated()) }
+        if given == Some(&format!("Bearer {TOKEN}")) {
+            Ok(())
+        } else {
+            Err(Problem::unauthenticated())
+        }
     }
 }
 
@@ -281,13 +328,20 @@ async fn sync(State(known): State<Known>, headers: HeaderMap) -> Result<Json<Syn
         cursor: known.bus.position().await.unwrap_or_default(),
         me: Me { user, email: None },
         session_id: None,
-        communities: vec![CommunityView { community: known.community, role: Role::Owner, channels: vec![known.channel] }],
+        communities: vec![CommunityView {
+            community: known.community,
+            role: Role::Owner,
+            channels: vec![known.channel],
+        }],
         dms: Vec::new(),
         unread_notifications: 0,
     }))
 }
 
-async fn messages(State(known): State<Known>, headers: HeaderMap) -> Result<Json<Page<Message>>, Problem> {
+async fn messages(
+    State(known): State<Known>,
+    headers: HeaderMap,
+) -> Result<Json<Page<Message>>, Problem> {
     Known::check(&headers)?;
     Ok(Json(Page::whole(known.messages)))
 }

@@ -35,7 +35,10 @@ async fn a_broken_stream_brings_what_was_missed_and_no_more() {
     let text = stream.until(&format!("id=\"message-{missed}\"")).await;
     assert!(!text.contains(&format!("id=\"message-{seen}\"")));
     // It may be there already: taken away first.
-    assert!(text.find(&format!("data: selector #message-{missed}\ndata: mode remove")) < text.find("#messages"));
+    assert!(
+        text.find(&format!("data: selector #message-{missed}\ndata: mode remove"))
+            < text.find("#messages")
+    );
 }
 
 #[tokio::test]

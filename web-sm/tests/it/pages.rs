@@ -1,5 +1,7 @@
 //! What a page brings with it.
 
+use std::fmt::Write as _;
+
 use crate::harness::{TOKEN, World};
 
 /// Bytes of the first view, compressed. Source: decisions.md 31.
@@ -13,10 +15,16 @@ async fn a_page_has_a_policy_with_its_own_nonce() {
     assert_eq!(answer.headers()["cache-control"], "no-store");
     let (_, nonce) = policy.split_once("style-src 'self' 'nonce-").unwrap();
     let (nonce, _) = nonce.split_once('\'').unwrap();
-    assert!(policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe-inline"));
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'")
+            && !policy.contains("unsafe-inline")
+    );
     let html = answer.text().await.unwrap();
     assert!(html.contains(&format!("<style nonce=\"{nonce}\">")));
-    assert_eq!(html.matches("<script").count(), html.matches("<script type=\"module\" src=\"/assets/").count());
+    assert_eq!(
+        html.matches("<script").count(),
+        html.matches("<script type=\"module\" src=\"/assets/").count()
+    );
     assert_ne!(world.page().await, html, "the nonce is new each time");
 }
 
@@ -26,20 +34,29 @@ async fn the_first_view_fits_its_budget() {
     let html = world.page().await;
     let mut total = 0;
     let mut report = String::new();
-    let assets = html.split('"').filter(|part| part.starts_with("/assets/")).map(|part| part.split('#').next().unwrap());
+    let assets = html
+        .split('"')
+        .filter(|part| part.starts_with("/assets/"))
+        .map(|part| part.split('#').next().unwrap());
     let mut paths: Vec<&str> = assets.filter(|path| !path.contains("favicon")).collect();
     paths.sort_unstable();
     paths.dedup();
     assert_eq!(paths.len(), 4, "{paths:?}");
     paths.push("/c/labs/channels/general");
     for path in paths {
-        let answer = world.get(path).bearer_auth(TOKEN).header("accept-encoding", "gzip").send().await.unwrap();
+        let answer = world
+            .get(path)
+            .bearer_auth(TOKEN)
+            .header("accept-encoding", "gzip")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.headers()["content-encoding"], "gzip", "{path}");
         if path.starts_with("/assets/") {
             assert!(answer.headers()["cache-control"].to_str().unwrap().contains("immutable"));
         }
         let bytes = answer.bytes().await.unwrap().len();
-        report += &format!("{bytes:>8} {path}\n");
+        let _ = writeln!(report, "{bytes:>8} {path}");
         total += bytes;
     }
     println!("{report}{total:>8} bytes in all, compressed");

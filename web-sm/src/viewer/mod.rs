@@ -1,0 +1,366 @@
+//! What one reader's page shows beside the fragments that all share: badges, the own message, who writes, who is there.
+//!
+//! A [`Viewer`] follows the events of one stream and turns each into frames. It does no IO.
+
+mod membership;
+mod people;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use ajet_shared::channel::ChannelView;
+use ajet_shared::events::{Envelope, Event, ReactionChanged};
+use ajet_shared::id::{ChannelId, MessageId, UserId};
+use ajet_shared::message::{MentionKind, Message, MessageKind, ReadState};
+use bytes::Bytes;
+
+use crate::frames::{Frames, Mode};
+use crate::load::frame_patches;
+use crate::renderer::{CHANNEL, CONTINUED, NEW_DAY, SPOKEN, THREAD};
+use crate::urls;
+use crate::view::header::Header;
+use crate::view::message::{Place, Tail};
+use crate::view::reactions::Reaction;
+use crate::view::render;
+use crate::view::shell::{Badge, World};
+use crate::view::sidebar::NavRow;
+
+/// More new messages than this in [`BURST_WITHIN`] are spoken as a number. Source: design.md section 9.
+const BURST: usize = 3;
+/// See [`BURST`].
+const BURST_WITHIN: Duration = Duration::from_secs(5);
+
+/// Gives the bytes that readers with a lens share.
+pub(crate) type SharedBytes<'a> = &'a dyn Fn(usize) -> Option<Bytes>;
+
+/// One reader's page.
+pub(crate) struct Viewer {
+    pub(crate) world: World,
+    /// The thread in the pane.
+    thread: Option<MessageId>,
+    /// The last message of the open channel; none when the page does not know it.
+    tail: Option<Tail>,
+    /// Messages up to this place in the open channel are on the page.
+    seen: i64,
+    /// Replies up to this place are in the pane.
+    replies: i64,
+    /// A message may be on the page already: take it away before it is put at the end.
+    upsert: bool,
+    typing: Vec<Typist>,
+    spoken: VecDeque<Instant>,
+    badge: Badge,
+    rail: String,
+}
+
+struct Typist {
+    user_id: UserId,
+    name: String,
+    until: Instant,
+}
+
+/// How a page came to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Start {
+    /// The thread in the pane.
+    pub(crate) thread: Option<MessageId>,
+    /// The newest message on the page, for grouping.
+    pub(crate) tail: Option<Tail>,
+    /// Its place in the channel.
+    pub(crate) seen: i64,
+    /// The place of the newest reply in the pane.
+    pub(crate) replies: i64,
+    /// The stream broke off before and continues.
+    pub(crate) resumed: bool,
+}
+
+impl Viewer {
+    /// A page that shows this world.
+    pub(crate) fn new(world: World, start: Start) -> Self {
+        let (badge, rail) = (world.badge(), render(&world.rail()));
+        Self {
+            world,
+            thread: start.thread,
+            // After a break nobody knows what the page shows last.
+            tail: start.tail.filter(|_| !start.resumed),
+            seen: start.seen,
+            replies: start.replies,
+            upsert: start.resumed,
+            typing: Vec::new(),
+            spoken: VecDeque::new(),
+            badge,
+            rail,
+        }
+    }
+
+    /// The page was drawn anew from this world.
+    pub(crate) fn redrawn(&mut self, world: World, start: Start) {
+        *self = Self::new(world, start);
+        // The stream stands a little before what was read just now.
+        self.upsert = true;
+    }
+
+    /// The channel on show.
+    pub(crate) fn channel_id(&self) -> Option<ChannelId> {
+        self.world.here.as_ref().map(|here| here.channel.id)
+    }
+
+    /// The thread on show.
+    pub(crate) fn thread_id(&self) -> Option<MessageId> {
+        self.thread
+    }
+
+    /// What the lists and numbers are now: at the start of every stream, because the page is a little older.
+    pub(crate) fn ready(&mut self, frames: &mut Frames) {
+        frames.signals(&serde_json::json!({ "status": "live" }));
+        frame_patches(&self.world, frames);
+    }
+
+    /// A durable event, in the order of the stream.
+    pub(crate) fn event(
+        &mut self,
+        envelope: &Envelope,
+        shared: SharedBytes<'_>,
+        now: Instant,
+        frames: &mut Frames,
+    ) {
+        let here = envelope.channel_id.is_some() && envelope.channel_id == self.channel_id();
+        match &envelope.event {
+            Event::MessageCreated(message) => self.created(message, here, shared, now, frames),
+            Event::MessageEdited(message) if here => self.changed(message.id, shared, frames),
+            Event::MessageDeleted(deleted) if here => {
+                self.changed(deleted.message_id, shared, frames);
+            }
+            Event::ReactionAdded(change) if here => self.reacted(change, true, shared, frames),
+            Event::ReactionRemoved(change) if here => self.reacted(change, false, shared, frames),
+            Event::ThreadUpdated(update) if here => self.changed(update.parent_id, shared, frames),
+            Event::ChannelCreated(change) => self.channel_created(change, frames),
+            Event::ChannelUpdated(change)
+            | Event::ChannelArchived(change)
+            | Event::ChannelUnarchived(change) => self.channel_changed(change, frames),
+            Event::MemberJoined(change) => self.joined(envelope, change, frames),
+            Event::MemberLeft(change) | Event::MemberRemoved(change) => {
+                self.left(envelope, change, frames);
+            }
+            Event::CommunityUpdated(change) => {
+                let changed = self
+                    .world
+                    .sync
+                    .communities
+                    .iter_mut()
+                    .find(|view| view.community.id == change.community.id);
+                if let Some(view) = changed {
+                    view.community = change.community.clone();
+                }
+                self.numbers(frames);
+            }
+            Event::UserUpdated(change) => {
+                let members = self.world.sync.dms.iter_mut().flat_map(|dm| &mut dm.members);
+                let known = members
+                    .filter(|member| member.id == change.user.id)
+                    .map(|member| *member = change.user.clone())
+                    .count();
+                if known > 0 {
+                    frames.outer(&self.world.dm_list());
+                }
+            }
+            Event::ReadUpdated(state) => self.read(state, frames),
+            _ => {}
+        }
+        if let (Some(id), Some(seq)) = (envelope.channel_id, envelope.seq)
+            && let Some(view) = self.view_mut(id)
+        {
+            view.channel.last_seq = view.channel.last_seq.max(seq);
+        }
+    }
+
+    fn created(
+        &mut self,
+        message: &Message,
+        here: bool,
+        shared: SharedBytes<'_>,
+        now: Instant,
+        frames: &mut Frames,
+    ) {
+        let mine = message.author.id == self.world.me.id;
+        self.count(message, frames);
+        if !here {
+            return;
+        }
+        if mine && let Some(key) = message.client_msg_id {
+            frames.remove(format_args!("#pending-{key}"));
+        }
+        if !mine && self.typing.iter().any(|typist| typist.user_id == message.author.id) {
+            self.typing.retain(|typist| typist.user_id != message.author.id);
+            self.draw_typing(frames);
+        }
+        let lens = match message.parent_id {
+            None if message.seq <= self.seen && !self.upsert => return,
+            None => {
+                let tail = self.tail.replace(Tail::of(message));
+                match tail {
+                    Some(tail) if tail.day() != message.created_at.date() => NEW_DAY,
+                    Some(tail) if tail.continues(message) => CONTINUED,
+                    // The first message of an empty page.
+                    None if self.seen == 0 && !self.upsert => NEW_DAY,
+                    _ => CHANNEL,
+                }
+            }
+            Some(parent)
+                if Some(parent) == self.thread && (message.seq > self.replies || self.upsert) =>
+            {
+                THREAD
+            }
+            Some(_) => return,
+        };
+        if self.upsert {
+            frames.remove(format_args!("#message-{}", message.id));
+        }
+        if let Some(bytes) = shared(lens) {
+            frames.bytes(&bytes);
+        }
+        if !mine {
+            self.speak(shared, now, frames);
+        }
+    }
+
+    /// Tells a screen reader, one by one or as a number.
+    fn speak(&mut self, shared: SharedBytes<'_>, now: Instant, frames: &mut Frames) {
+        self.spoken.retain(|at| now.duration_since(*at) < BURST_WITHIN);
+        self.spoken.push_back(now);
+        if self.spoken.len() <= BURST {
+            if let Some(bytes) = shared(SPOKEN) {
+                frames.bytes(&bytes);
+            }
+        } else {
+            frames.patch(
+                Mode::Append,
+                "#announcer",
+                &format!("<p>{} new messages</p>", self.spoken.len()),
+            );
+        }
+    }
+
+    /// A message that is on the page, if it is: its row, or the root in the pane.
+    fn changed(&self, id: MessageId, shared: SharedBytes<'_>, frames: &mut Frames) {
+        if let Some(bytes) = shared(CHANNEL) {
+            frames.bytes(&bytes);
+        }
+        if Some(id) == self.thread
+            && let Some(bytes) = shared(THREAD)
+        {
+            frames.bytes(&bytes);
+        }
+    }
+
+    fn reacted(
+        &self,
+        change: &ReactionChanged,
+        added: bool,
+        shared: SharedBytes<'_>,
+        frames: &mut Frames,
+    ) {
+        self.changed(change.message_id, shared, frames);
+        // Only the reader's own: which of the buttons is pressed.
+        if change.user_id == self.world.me.id && change.count > 0 {
+            let mine = |place| {
+                Reaction::mine(change.message_id, place, &change.emoji, change.count, added)
+            };
+            frames.outer(&mine(Place::Channel));
+            if Some(change.message_id) == self.thread {
+                frames.outer(&mine(Place::Root));
+            }
+        }
+    }
+
+    /// Unread numbers.
+    fn count(&mut self, message: &Message, frames: &mut Frames) {
+        let me = self.world.me.id;
+        let Some(view) = self.view_mut(message.channel_id) else { return };
+        // What the sync knew is counted in it already.
+        let news = message.parent_id.is_none()
+            && message.kind == MessageKind::Text
+            && message.author.id != me
+            && message.seq > view.channel.last_seq;
+        if !news {
+            return;
+        }
+        let called = message
+            .mentions
+            .iter()
+            .any(|mention| mention.kind != MentionKind::User || mention.id == Some(me));
+        view.unread += 1;
+        view.mentions += i64::from(called || view.channel.name.is_none());
+        self.row(message.channel_id, frames);
+        self.numbers(frames);
+    }
+
+    fn read(&mut self, state: &ReadState, frames: &mut Frames) {
+        let Some(view) = self.view_mut(state.channel_id) else { return };
+        view.last_read_seq = state.last_read_seq;
+        view.unread = state.unread;
+        view.mentions = state.mentions;
+        self.row(state.channel_id, frames);
+        self.numbers(frames);
+    }
+
+    fn view_mut(&mut self, id: ChannelId) -> Option<&mut ChannelView> {
+        let sync = &mut self.world.sync;
+        sync.communities
+            .iter_mut()
+            .flat_map(|view| &mut view.channels)
+            .chain(&mut sync.dms)
+            .find(|view| view.channel.id == id)
+    }
+
+    fn sort(&mut self) {
+        for view in &mut self.world.sync.communities {
+            view.channels.sort_by(|a, b| a.channel.name.cmp(&b.channel.name));
+        }
+    }
+
+    fn home(&self) -> String {
+        self.world.slug().map_or_else(|| "/".to_owned(), urls::community)
+    }
+
+    /// One row of the lists, if it is on show.
+    fn row(&self, id: ChannelId, frames: &mut Frames) {
+        let current = Some(id) == self.channel_id();
+        let (me, slug) = (self.world.me.id, self.world.slug());
+        if let Some(view) = self.world.community()
+            && let Some(channel) = view.channels.iter().find(|channel| channel.channel.id == id)
+        {
+            frames.outer(&NavRow::of_channel(channel, &view.community.slug, me, current));
+        } else if let Some(dm) = self.world.sync.dms.iter().find(|dm| dm.channel.id == id) {
+            frames.outer(&NavRow::of_dm(dm, slug, me, current, &self.world.online));
+        }
+    }
+
+    fn lists(&mut self, frames: &mut Frames) {
+        frame_patches(&self.world, frames);
+        self.badge = self.world.badge();
+        self.rail = render(&self.world.rail());
+    }
+
+    /// The title, the icon and the communities, where they changed.
+    fn numbers(&mut self, frames: &mut Frames) {
+        let badge = self.world.badge();
+        if badge != self.badge {
+            self.badge = badge;
+            frames.signals(&serde_json::json!({ "_badge": badge.total, "_here": badge.here }));
+        }
+        let rail = render(&self.world.rail());
+        if rail != self.rail {
+            frames.outer_html(&rail);
+            self.rail = rail;
+        }
+    }
+
+    fn header(&self, frames: &mut Frames) {
+        if let Some(here) = &self.world.here {
+            let (back, path) = (self.home(), self.world.path());
+            frames.outer(&Header::new(here, self.world.me.id, &back, &path, false));
+        }
+    }
+}
