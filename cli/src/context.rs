@@ -79,8 +79,15 @@ impl Context {
         })
     }
 
+    /// How this command prints: as the flags say, else as `default.format` does.
     pub(crate) fn output(&self, schema: &'static Schema) -> CliResult<Output> {
-        self.screen.output(&self.global, schema)
+        let preferred =
+            self.settings.document.get("default", "format").filter(|format| *format != "auto");
+        if self.global.json.is_some() || self.global.format.is_some() || preferred.is_none() {
+            return self.screen.output(&self.global, schema);
+        }
+        let global = Global { format: preferred.map(str::to_owned), ..self.global.clone() };
+        self.screen.output(&global, schema)
     }
 
     pub(crate) fn server(&self) -> CliResult<&Server> {

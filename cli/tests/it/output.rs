@@ -304,6 +304,8 @@ fn settings_are_kept() {
     let world = World::new();
     world.run(&["config", "set", "default.community", "saltmarsh"]).ok();
     assert_eq!(world.run(&["config", "get", "default.community"]).ok().out, "saltmarsh\n");
+    world.run(&["config", "set", "default.format", "ids"]).ok();
+    assert_eq!(world.run(&["channel", "list"]).ok().out, format!("{GENERAL}\n"));
     assert!(world.run(&["config", "path"]).ok().out.ends_with("/.config/ajet-chat/config.toml\n"));
     std::fs::write(
         world.home().join(".config/ajet-chat/config.toml"),

@@ -316,3 +316,66 @@ fn secret_header(value: &str) -> Result<HeaderValue, ClientError> {
     header.set_sensitive(true);
     Ok(header)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers each connection once with these bytes and gives the heads of the requests.
+    fn serve(answer: &'static str) -> (Url, std::sync::mpsc::Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let (sender, heads) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut head = [0; 4096];
+                let len = stream.read(&mut head).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+                if sender.send(String::from_utf8_lossy(&head[..len]).into_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        (url, heads)
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_refuses_is_passed_over() {
+        let (alive, heads) =
+            serve("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}");
+        let gone = "http://127.0.0.1:9".parse().unwrap();
+        let client =
+            ApiClient::new(vec![gone, alive], Some(Secret::from("edge-secret".to_owned())))
+                .unwrap();
+        let client = client.with_token(&Secret::from("t".to_owned())).with_trace("trace-1");
+        for _ in 0..4 {
+            let answer = client.send(&Call::new(Method::POST, "/api/x").json(&1)).await.unwrap();
+            assert_eq!(answer.status, StatusCode::OK);
+            let head = heads.recv().unwrap();
+            for line in [
+                "POST /api/x HTTP/1.1",
+                "authorization: Bearer t",
+                "x-ajet-edge: edge-secret",
+                "x-trace-id: trace-1",
+            ] {
+                assert!(head.contains(line), "{line} in {head}");
+            }
+        }
+        assert!(!format!("{client:?}").contains("edge-secret"), "secrets stay out of debug output");
+    }
+
+    #[tokio::test]
+    async fn a_token_follows_no_redirect() {
+        let (url, heads) = serve(
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        );
+        let client =
+            ApiClient::new(vec![url], None).unwrap().with_token(&Secret::from("t".to_owned()));
+        assert_eq!(client.me().await.unwrap_err().status(), Some(302));
+        heads.recv().unwrap();
+    }
+}
