@@ -5,6 +5,7 @@ mod commands;
 mod context;
 mod emoji;
 mod error;
+mod lookup;
 mod messages;
 mod naming;
 mod nearest;

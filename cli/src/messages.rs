@@ -12,7 +12,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use crate::context::{Context, Place};
+use crate::context::Context;
+use crate::lookup::Place;
 use crate::naming::short;
 use crate::output::Screen;
 use crate::record::{Record, Schema};
@@ -312,7 +313,7 @@ fn wrap(line: &Line, width: usize) -> Vec<Vec<Span>> {
             let row = rows.len() - 1;
             match rows[row].last_mut() {
                 Some(last) if last.style == span.style && last.link == span.link => {
-                    last.text.push_str(word)
+                    last.text.push_str(word);
                 }
                 _ => rows[row].push(piece(word, span)),
             }

@@ -81,6 +81,7 @@ fn router(app: App, edge: Edge, health: Health) -> Router {
         .route("/dm/{id}", get(channel::direct))
         .route("/dm/{id}/m/{message}", get(channel::direct_around))
         .route("/m/{message}", get(home::message))
+        .route("/extras", get(home::extras))
         .route("/sse", get(stream::stream))
         .route("/typing", post(actions::typing))
         .route("/channels/{id}/messages", post(send::send))

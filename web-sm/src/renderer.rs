@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use ajet_shared::events::{Envelope, Event, MessageDeleted, ReactionChanged};
+use ajet_shared::events::{Envelope, Event, MessageDeleted, ReactionChanged, ThreadUpdated};
 use ajet_shared::hub::Renderer;
+use ajet_shared::id::MessageId;
 use ajet_shared::markdown::plain;
 use ajet_shared::message::{Message, MessageKind};
 use ajet_shared::position::Position;
@@ -49,9 +50,7 @@ impl Renderer for WebRenderer {
             Event::ReactionAdded(change) | Event::ReactionRemoved(change) => {
                 Self::reacted(&mut frames, change, lens);
             }
-            Event::ThreadUpdated(update) if lens == CHANNEL => {
-                frames.outer(&Summary::of_update(update));
-            }
+            Event::ThreadUpdated(update) if lens == CHANNEL => Self::threaded(&mut frames, update),
             Event::ThreadUpdated(update) if lens == THREAD => {
                 frames.outer(&Count::new(update.reply_count));
             }
@@ -92,25 +91,49 @@ impl WebRenderer {
 
     fn edited(&self, frames: &mut Frames, message: &Message, lens: usize) {
         let Some(place) = place_of(lens) else { return };
-        frames.outer_html(
-            &(render(&Body::of(message, place, &self.directory))
-                + &render(&Edited::of(message, place))),
-        );
+        let row = row_of(message.id, place);
+        let body = render(&Body::of(message, &self.directory));
+        frames.patch(Mode::Outer, format_args!("{row} .msg-body"), &body);
+        if let Some(mark) = Edited::of(message) {
+            // Where it is already; else in the head, or under the text of a row without one.
+            let mark = render(&mark);
+            frames.patch(Mode::Outer, format_args!("{row} .msg-edited"), &mark);
+            let head = format_args!("{row} .msg-head:not(:has(.msg-edited))");
+            frames.patch(Mode::Append, head, &mark);
+            let cont = format_args!("{row}.cont:not(:has(.msg-edited)) .msg-body");
+            frames.patch(Mode::After, cont, &mark);
+        }
     }
 
     fn deleted(frames: &mut Frames, deleted: &MessageDeleted, lens: usize) {
         let Some(place) = place_of(lens) else { return };
-        let id = deleted.message_id;
-        let mut html = render(&Body::deleted(id, place));
-        html += &render(&Edited::none(id, place));
-        html += &render(&Reactions::new(id, place, &[]));
-        frames.outer_html(&html);
+        let row = row_of(deleted.message_id, place);
+        frames.patch(Mode::Outer, format_args!("{row} .msg-body"), &render(&Body::deleted()));
+        frames.remove(format_args!("{row} .msg-edited"));
+        frames.outer(&Reactions::new(deleted.message_id, place, &[]));
+    }
+
+    fn threaded(frames: &mut Frames, update: &ThreadUpdated) {
+        let id = update.parent_id;
+        if let Some(summary) = Summary::of_update(update) {
+            // In place of the one that is there, or at the end of the row.
+            frames.outer(&summary);
+            let main = format_args!("#message-{id} > .msg-main:not(:has(.thread-link))");
+            frames.patch(Mode::Append, main, &render(&summary));
+        } else {
+            frames.remove(format_args!("#thread-summary-{id}"));
+        }
     }
 
     fn reacted(frames: &mut Frames, change: &ReactionChanged, lens: usize) {
         let Some(place) = place_of(lens) else { return };
         frames.outer(&Reactions::new(change.message_id, place, &change.reactions));
     }
+}
+
+/// The row of a message, as a selector.
+fn row_of(id: MessageId, place: Place) -> String {
+    format!("#{}message-{id}", place.prefix())
 }
 
 /// Changes of a message that is there already concern its row, or the root in the pane.
@@ -124,7 +147,6 @@ const fn place_of(lens: usize) -> Option<Place> {
 
 #[cfg(test)]
 mod tests {
-    use ajet_shared::events::ThreadUpdated;
     use ajet_shared::message::ReactionCount;
 
     use super::*;
@@ -165,13 +187,10 @@ mod tests {
         post.edited_at = Some(NOON);
         let edited = of(Event::MessageEdited(post));
         let patch = text(&renderer, &edited, CHANNEL);
-        assert!(
-            patch.contains(&format!("id=\"body-{id}\""))
-                && patch.contains(&format!("id=\"edited-{id}\" title=\"Edited")),
-            "{patch}"
-        );
-        assert!(!patch.contains("selector"));
-        assert!(text(&renderer, &edited, THREAD).contains(&format!("id=\"root-body-{id}\"")));
+        assert!(patch.contains(&format!("data: selector #message-{id} .msg-body\ndata: mode outer")));
+        assert!(patch.contains("<span class=\"msg-edited\" title=\"Edited 20 November 2026, 12:00 UTC\">"));
+        let root = text(&renderer, &edited, THREAD);
+        assert!(root.contains(&format!("data: selector #root-message-{id} .msg-body\n")));
 
         let deleted = MessageDeleted {
             message_id: id,

@@ -378,6 +378,15 @@ const drawPencils = () => {
   }
 };
 
+// Menus and dialogs come when the page has come to rest, or when somebody is faster.
+let extras = null;
+const loadExtras = () => extras ??= fetch('/extras').then(async response => {
+  ($('#main') ?? document.body).insertAdjacentHTML('beforeend', await response.text());
+}).catch(() => {
+  extras = null;
+  toast('The server could not be reached. Try again.', true);
+});
+
 // ---- what one does with a message ----
 
 const edit = async row => {
@@ -418,7 +427,8 @@ const edit = async row => {
   text.selectionStart = text.value.length;
 };
 
-const remove = row => {
+const remove = async row => {
+  await loadExtras();
   const dialog = $('#confirm-delete'), author = $('.msg-author', row) ?? $('.vh', row);
   const excerpt = Object.assign(document.createElement('b'), { textContent: author?.textContent ?? '' });
   $('#confirm-excerpt').replaceChildren(excerpt, ` ${$('.msg-body', row)?.innerText.slice(0, 200) ?? ''}`);
@@ -443,8 +453,14 @@ const react = (row, emoji, button) => {
   act(`/messages/${idOf(row)}/reactions`, { emoji, on }, () => show(!on, on ? -1 : 1));
 };
 
+const help = async () => {
+  await loadExtras();
+  $('#keyboard-help').showModal();
+};
+
 let picked = null;
-const pick = (anchor, then) => {
+const pick = async (anchor, then) => {
+  await loadExtras();
   picked = then;
   $('#emoji-picker').showPopover({ source: anchor });
   $('#emoji-picker button').focus();
@@ -482,7 +498,8 @@ const doTo = (row, what, anchor) => {
 };
 
 let menuRow = null;
-const openMenu = (row, anchor) => {
+const openMenu = async (row, anchor) => {
+  await loadExtras();
   menuRow = row;
   const menu = $('#message-menu');
   for (const item of $$('button', menu)) {
@@ -604,7 +621,7 @@ document.addEventListener('keydown', event => {
   const done = () => event.preventDefault();
   if (event.defaultPrevented || event.isComposing) return;
   if (name === 'F6') return done(), cycle(shiftKey ? -1 : 1);
-  if ((ctrlKey || metaKey) && name === '/') return done(), $('#keyboard-help').showModal();
+  if ((ctrlKey || metaKey) && name === '/') return done(), help();
   if (altKey && !ctrlKey && !metaKey) {
     if (name === 'ArrowDown' || name === 'ArrowUp') return done(), goChannel(name === 'ArrowDown' ? 1 : -1, shiftKey);
     if (/^[1-9]$/.test(name)) return done(), $$('.rail-item')[name - 1]?.click();
@@ -633,7 +650,7 @@ document.addEventListener('click', event => {
   const row = button.closest('.messages > li');
   if (button.matches('.msg-tools button, #message-menu button')) {
     const of = row ?? menuRow;
-    $('#message-menu').hidePopover();
+    $('#message-menu')?.hidePopover();
     doTo(of, button.value, row ? button : of);
   } else if (button.matches('.react[aria-pressed]')) react(row, $('.e', button).textContent, button);
   else if (button.matches('.react')) pick(button, emoji => react(row, emoji));
@@ -654,7 +671,7 @@ document.addEventListener('click', event => {
       flush();
     }
   } else if (button.id === 'jump-latest') toBottom();
-  else if (button.id === 'keyboard-open') $('#keyboard-help').showModal();
+  else if (button.id === 'keyboard-open') help();
   else if (button.matches('.copy')) copy($(`#${button.value}`).textContent);
   else if (button.id === 'try-now') fetch('/assets/app.css', { cache: 'no-store' }).then(() => location.reload(), () => {});
   else if (button.id === 'sign-out') post('/auth/logout').finally(() => location.assign('/login'));
@@ -702,6 +719,7 @@ if (list) {
 }
 drawTitle();
 flush();
+(window.requestIdleCallback ?? setTimeout)(loadExtras);
 new MutationObserver(() => {
   localize();
   redate();

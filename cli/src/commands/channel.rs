@@ -9,8 +9,9 @@ use ajet_shared::terminal::terminal_line;
 use ajet_shared::user::User;
 
 use crate::args::Channel;
-use crate::context::{Context, Place, in_community};
+use crate::context::Context;
 use crate::error::{CliError, CliResult, Exit, sentence};
+use crate::lookup::{Place, in_community};
 use crate::messages::rfc3339;
 use crate::output::{Cell, Column, table};
 use crate::paint::Paint;

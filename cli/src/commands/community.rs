@@ -8,8 +8,9 @@ use ajet_shared::sync::CommunityView;
 
 use super::channel::{PERSON, people_table, person};
 use crate::args::{Community, RoleArg};
-use crate::context::{Context, find_community};
+use crate::context::Context;
 use crate::error::{CliError, CliResult, Exit, sentence};
+use crate::lookup::find_community;
 use crate::messages::rfc3339;
 use crate::output::{Cell, Column, table};
 use crate::paint::Paint;

@@ -249,7 +249,7 @@ async fn wait_for_code(listener: &TcpListener, state: &str, server: &Server) -> 
                         server.host()
                     ),
                 )
-                .await
+                .await;
             }
             Callback::Other => answer(&mut stream, "404 Not Found", "Nothing is here.").await,
         }

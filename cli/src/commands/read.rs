@@ -7,8 +7,9 @@ use time::macros::format_description;
 use time::{Date, Duration, OffsetDateTime};
 
 use crate::args::{Read, parse_duration};
-use crate::context::{Context, Place};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::lookup::Place;
 use crate::messages::{MESSAGE, Transcript, author_width, record};
 use crate::record::Record;
 

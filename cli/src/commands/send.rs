@@ -5,8 +5,9 @@ use ajet_shared::message::PostMessage;
 use uuid::Uuid;
 
 use crate::args::{Reply, Send};
-use crate::context::{Context, Place};
+use crate::context::Context;
 use crate::error::{CliError, CliResult, Exit};
+use crate::lookup::Place;
 use crate::messages::{MESSAGE, record};
 use crate::naming::short;
 use crate::text;

@@ -9,8 +9,9 @@ use ajet_shared::message::{Message, MessageKind};
 use ajet_shared::page::PageQuery;
 
 use crate::args::Tail;
-use crate::context::{Context, Place, limit};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::lookup::{Place, limit};
 use crate::messages::{MESSAGE, Transcript, concerns, record};
 use crate::naming::ChannelRef;
 use crate::output::Output;
@@ -125,7 +126,7 @@ impl Follower<'_> {
         match received {
             Received::Event(envelope) => match envelope.event {
                 Event::MessageCreated(message) if !self.printed.remove(&message.id) => {
-                    self.print(message).await?
+                    self.print(message).await?;
                 }
                 // A direct message or a channel that is new to us: its name is read when its first message comes.
                 Event::ChannelUpdated(changed) => {

@@ -4,13 +4,13 @@ use ajet_shared::http::Path;
 use ajet_shared::id::MessageId;
 use ajet_shared::problem::Problem;
 use axum::extract::State;
-use axum::http::Uri;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{Uri, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use crate::error::PageError;
 use crate::state::{App, Caller};
 use crate::urls;
-use crate::view::pages::NothingPage;
+use crate::view::pages::{Extras, NothingPage};
 use crate::view::render;
 use crate::view::shell::{Shell, View};
 
@@ -72,6 +72,12 @@ pub(crate) async fn message(
         None => urls::message(&path, id),
     };
     Ok(Redirect::to(&to).into_response())
+}
+
+/// `GET /extras`: menus and dialogs that a page shows on demand.
+pub(crate) async fn extras() -> Response {
+    let cache = [(header::CACHE_CONTROL, "public, max-age=300")];
+    (cache, Html(render(&Extras))).into_response()
 }
 
 /// Any other address.

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use ajet_shared::id::{AttachmentId, ChannelId, CommunityId, MessageId, UserId};
+use ajet_shared::id::{ChannelId, CommunityId, MessageId, UserId};
 use ajet_shared::position::Position;
 use askama::filters::HtmlSafeOutput;
 
@@ -20,7 +20,6 @@ use crate::assets::ICONS;
 /// their quotes however it is escaped (delivery-and-security.md E15), so only ids, numbers and words of ours qualify; a test checks that every
 /// template goes through [`ds`].
 pub(crate) trait DsSafe: fmt::Display {}
-impl DsSafe for AttachmentId {}
 impl DsSafe for ChannelId {}
 impl DsSafe for CommunityId {}
 impl DsSafe for MessageId {}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ajet_shared::id::{AttachmentId, MessageId, UserId};
+use ajet_shared::id::{MessageId, UserId};
 use ajet_shared::limits::GROUP_WITHIN;
 use ajet_shared::markdown::{SafeHtml, to_html};
 use ajet_shared::message::{Attachment, Mention, MentionKind, Message, MessageKind};
@@ -126,7 +126,7 @@ pub(crate) struct Row<'a> {
     target: bool,
     calls: Calls<'a>,
     time: Time,
-    edited: Edited,
+    edited: Option<Edited>,
     body: Body<'a>,
     text: String,
     reactions: Reactions<'a>,
@@ -146,22 +146,18 @@ impl Time {
     }
 }
 
-/// The mark of an edited message; there, but empty, on others.
+/// The mark of an edited message.
 #[derive(Template)]
 #[template(path = "fragments/edited.html")]
 pub(crate) struct Edited {
-    id: MessageId,
-    prefix: &'static str,
     /// When, in full.
-    at: Option<String>,
+    at: String,
 }
 
 /// What a message says: replaced when it is edited or deleted, without touching the row around it.
 #[derive(Template)]
 #[template(path = "fragments/body.html")]
 pub(crate) struct Body<'a> {
-    id: MessageId,
-    prefix: &'static str,
     deleted: bool,
     html: SafeHtml,
     pictures: Vec<Picture<'a>>,
@@ -212,15 +208,15 @@ impl<'a> Row<'a> {
             target: false,
             calls: Calls(&message.mentions),
             time: Time::of(message.created_at),
-            edited: Edited::of(message, place),
-            body: Body::of(message, place, directory),
+            edited: Edited::of(message),
+            body: Body::of(message, directory),
             text: if system {
                 ajet_shared::markdown::plain(&message.body_md, 500)
             } else {
                 String::new()
             },
             reactions: Reactions::new(message.id, place, &message.reactions),
-            summary: (place == Place::Channel && !system).then(|| Summary::of(message)),
+            summary: Summary::of(message).filter(|_| place == Place::Channel && !system),
         }
     }
 
@@ -237,26 +233,18 @@ impl<'a> Row<'a> {
 }
 
 impl Edited {
-    /// Of a message.
-    pub(crate) fn of(message: &Message, place: Place) -> Self {
-        Self {
-            id: message.id,
-            prefix: place.prefix(),
-            at: message.edited_at.filter(|_| message.deleted_at.is_none()).map(times::full),
-        }
-    }
-
-    /// Of a message that is not edited, or gone.
-    pub(crate) fn none(id: MessageId, place: Place) -> Self {
-        Self { id, prefix: place.prefix(), at: None }
+    /// Of a message, if it was edited and is still there.
+    pub(crate) fn of(message: &Message) -> Option<Self> {
+        let at = message.edited_at.filter(|_| message.deleted_at.is_none())?;
+        Some(Self { at: times::full(at) })
     }
 }
 
 impl<'a> Body<'a> {
     /// Of a message.
-    pub(crate) fn of(message: &'a Message, place: Place, directory: &Directory) -> Self {
+    pub(crate) fn of(message: &'a Message, directory: &Directory) -> Self {
         if message.deleted_at.is_some() {
-            return Self::deleted(message.id, place);
+            return Self::deleted();
         }
         // Only whom the api has recorded: a handle that names nobody here stays text.
         let mentioned =
@@ -268,8 +256,6 @@ impl<'a> Body<'a> {
         let last = pictures.len().min(PICTURES_SHOWN).saturating_sub(1);
         let pictures = pictures.into_iter().take(PICTURES_SHOWN).enumerate();
         Self {
-            id: message.id,
-            prefix: place.prefix(),
             deleted: false,
             html,
             pictures: pictures
@@ -284,10 +270,8 @@ impl<'a> Body<'a> {
     }
 
     /// Of a message that is gone.
-    pub(crate) fn deleted(id: MessageId, place: Place) -> Self {
+    pub(crate) fn deleted() -> Self {
         Self {
-            id,
-            prefix: place.prefix(),
             deleted: true,
             html: SafeHtml::default(),
             pictures: Vec::new(),
@@ -319,9 +303,5 @@ impl Picture<'_> {
 
     fn height(&self) -> i32 {
         self.file.height.unwrap_or(400)
-    }
-
-    const fn id(&self) -> AttachmentId {
-        self.file.id
     }
 }

@@ -42,7 +42,7 @@ impl std::fmt::Display for Pane<'_> {
     }
 }
 
-fragments!(Pane<'_>, BrowseRow, FormError<'_>, Reveal<'_>, SignedOut);
+fragments!(Pane<'_>, BrowseRow, FormError<'_>, Reveal<'_>, SignedOut, Extras);
 
 /// The public channels of a community.
 #[derive(Template)]
@@ -166,6 +166,11 @@ pub(crate) struct Reveal<'a> {
     pub(crate) url: &'a str,
     pub(crate) note: String,
 }
+
+/// Menus, dialogs and the emoji, the same for everybody: fetched when a page has come to rest, before anybody asks for them.
+#[derive(Template)]
+#[template(path = "fragments/extras.html")]
+pub(crate) struct Extras;
 
 /// The end of a stream whose session is over.
 #[derive(Template)]

@@ -16,12 +16,11 @@ use super::{filters, fragments};
 /// Faces shown in a summary.
 const FACES: usize = 3;
 
-/// How many replies a message has and by whom; there, but hidden, when it has none.
+/// How many replies a message has and by whom.
 #[derive(Template)]
 #[template(path = "fragments/thread-summary.html")]
 pub(crate) struct Summary<'a> {
     id: MessageId,
-    replies: i32,
     label: String,
     last: Option<Time>,
     faces: Vec<Avatar<'a>>,
@@ -51,12 +50,12 @@ fragments!(Summary<'_>, Count, Pane<'_>);
 
 impl<'a> Summary<'a> {
     /// Of a root as the api gives it.
-    pub(crate) fn of(message: &'a Message) -> Self {
+    pub(crate) fn of(message: &'a Message) -> Option<Self> {
         Self::new(message.id, message.reply_count, message.last_reply_at, &message.participants)
     }
 
     /// Of a root whose thread changed.
-    pub(crate) fn of_update(update: &'a ThreadUpdated) -> Self {
+    pub(crate) fn of_update(update: &'a ThreadUpdated) -> Option<Self> {
         Self::new(update.parent_id, update.reply_count, update.last_reply_at, &update.participants)
     }
 
@@ -65,10 +64,9 @@ impl<'a> Summary<'a> {
         replies: i32,
         last: Option<OffsetDateTime>,
         participants: &'a [Author],
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        (replies > 0).then(|| Self {
             id,
-            replies,
             label: plural(i64::from(replies), "reply", "replies"),
             last: last.map(Time::of),
             faces: participants
@@ -76,7 +74,7 @@ impl<'a> Summary<'a> {
                 .take(FACES)
                 .map(|author| Avatar::of(author).sized("s"))
                 .collect(),
-        }
+        })
     }
 }
 
