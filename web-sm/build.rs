@@ -155,22 +155,34 @@ fn trim_css(css: &str) -> String {
     dense
 }
 
-/// Without comment lines and indentation. Our script has no text that spans lines.
+/// Without comment lines, indentation and the spaces beside punctuation. Our script has no text that spans lines, and none of its regular
+/// expressions holds a space or a quote.
 fn trim_js(js: &str) -> String {
-    let mut dense = lines(js, |line| !line.is_empty() && !line.starts_with("//"));
-    // No text of the script holds one of these.
-    for (spaced, tight) in [
-        (" = ", "="),
-        (" => ", "=>"),
-        (" === ", "==="),
-        (" !== ", "!=="),
-        (" && ", "&&"),
-        (" || ", "||"),
-        (" {\n", "{\n"),
-        ("{ ", "{"),
-        (" }", "}"),
-    ] {
-        dense = dense.replace(spaced, tight);
+    const LOOSE: &str = "=<>!&|?:;,{}()[]*";
+    let code = lines(js, |line| !line.is_empty() && !line.starts_with("//"));
+    let mut dense = String::with_capacity(code.len());
+    let mut quote = None;
+    let mut chars = code.chars().peekable();
+    while let Some(c) = chars.next() {
+        match quote {
+            Some(open) => {
+                if c == '\\' {
+                    dense.push(c);
+                    dense.extend(chars.next());
+                    continue;
+                }
+                quote = Some(open).filter(|open| *open != c);
+            }
+            None if "'\"`".contains(c) => quote = Some(c),
+            None if c == ' ' => {
+                let beside = |c: Option<char>| c.is_some_and(|c| LOOSE.contains(c));
+                if beside(dense.chars().next_back()) || beside(chars.peek().copied()) {
+                    continue;
+                }
+            }
+            None => {}
+        }
+        dense.push(c);
     }
     dense
 }

@@ -266,7 +266,7 @@ pub fn authorize(actor: &Actor, action: Action, resource: &Resource) -> Decision
         return Decision::Hide;
     }
     if let Actor::Token(_, scopes) = actor
-        && let Some(scope) = required_scope(action)
+        && let scope = required_scope(action)
         && !scopes.contains(&scope)
     {
         return Decision::Deny(DenyReason::Scope(scope));
@@ -300,8 +300,8 @@ fn visible(action: Action, resource: &Resource) -> bool {
     }
 }
 
-fn required_scope(action: Action) -> Option<Scope> {
-    Some(match action {
+fn required_scope(action: Action) -> Scope {
+    match action {
         Action::ReadCommunity => Scope::ChannelsRead,
         Action::ReadChannel | Action::MarkRead => Scope::MessagesRead,
         Action::PostMessage
@@ -325,7 +325,7 @@ fn required_scope(action: Action) -> Option<Scope> {
         | Action::RemoveMember
         | Action::LeaveCommunity
         | Action::ReadAudit => Scope::Admin,
-    })
+    }
 }
 
 fn rights(action: Action, resource: &Resource) -> Result<(), DenyReason> {

@@ -469,7 +469,7 @@ fn note(sender: &watch::Sender<Link>, event: &ClientEvent) {
             tracing::warn!(%event, "NATS connection");
         }
         ClientEvent::SlowConsumer(_) | ClientEvent::ServerError(_) | ClientEvent::LameDuckMode => {
-            tracing::warn!(%event, "NATS")
+            tracing::warn!(%event, "NATS");
         }
         // One for every attempt to connect, 20 a second.
         ClientEvent::ClientError(_) | ClientEvent::Draining => tracing::debug!(%event, "NATS"),

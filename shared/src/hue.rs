@@ -5,7 +5,7 @@ use uuid::Uuid;
 /// How many identity hues the stylesheet has.
 pub const HUES: u8 = 12;
 
-/// The hue class number of a thing, `0..HUES`: FNV-1a over the id, so that neighbouring UUIDv7s differ.
+/// The hue class number of a thing, `0..HUES`: FNV-1a over the id, so that neighbouring ids differ.
 #[must_use]
 pub fn hue(id: impl Into<Uuid>) -> u8 {
     let hash = id.into().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -58,7 +58,7 @@ macro_rules! define_names {
             type Error = NameError;
 
             fn try_from(text: String) -> Result<Self, Self::Error> {
-                $parse(text).map(Self)
+                $parse(&text).map(Self)
             }
         }
 
@@ -108,7 +108,7 @@ const RESERVED: &[&str] = &[
     "admin", "all", "api", "channel", "everyone", "here", "me", "owner", "root", "system", "ajet",
 ];
 
-fn parse_username(text: String) -> Result<String, NameError> {
+fn parse_username(text: &str) -> Result<String, NameError> {
     const WHAT: &str = "a username";
     let ok = (2..=32).contains(&text.len())
         && text
@@ -121,10 +121,10 @@ fn parse_username(text: String) -> Result<String, NameError> {
             rule: "is 2 to 32 lower-case letters, digits, dots, hyphens or underscores",
         });
     }
-    if RESERVED.contains(&text.as_str()) {
+    if RESERVED.contains(&text) {
         return Err(NameError::Invalid { what: WHAT, rule: "may not be a reserved word" });
     }
-    Ok(text)
+    Ok(text.to_owned())
 }
 
 /// Something that is not seen, or that changes how its neighbours are seen (controls, bidi overrides, zero width).
@@ -164,9 +164,9 @@ fn some_line(what: &'static str, text: &str, max_chars: usize) -> Result<String,
     Ok(text)
 }
 
-fn parse_display_name(text: String) -> Result<String, NameError> {
+fn parse_display_name(text: &str) -> Result<String, NameError> {
     const WHAT: &str = "a display name";
-    let text = some_line(WHAT, &text, DISPLAY_NAME_MAX_GRAPHEMES * 8)?;
+    let text = some_line(WHAT, text, DISPLAY_NAME_MAX_GRAPHEMES * 8)?;
     let chars = text.graphemes(true).count();
     if chars > DISPLAY_NAME_MAX_GRAPHEMES {
         return Err(NameError::TooLong { what: WHAT, chars, max: DISPLAY_NAME_MAX_GRAPHEMES });
@@ -174,7 +174,7 @@ fn parse_display_name(text: String) -> Result<String, NameError> {
     Ok(text)
 }
 
-fn parse_channel_name(text: String) -> Result<String, NameError> {
+fn parse_channel_name(text: &str) -> Result<String, NameError> {
     const WHAT: &str = "a channel name";
     let name = some_line(WHAT, text.trim().trim_start_matches('#'), CHANNEL_NAME_MAX_CHARS)?
         .to_lowercase();
@@ -187,20 +187,20 @@ fn parse_channel_name(text: String) -> Result<String, NameError> {
     Ok(name)
 }
 
-fn parse_topic(text: String) -> Result<String, NameError> {
-    one_line("a topic", &text, TOPIC_MAX_CHARS)
+fn parse_topic(text: &str) -> Result<String, NameError> {
+    one_line("a topic", text, TOPIC_MAX_CHARS)
 }
 
-fn parse_community_name(text: String) -> Result<String, NameError> {
-    some_line("a community name", &text, COMMUNITY_NAME_MAX_CHARS)
+fn parse_community_name(text: &str) -> Result<String, NameError> {
+    some_line("a community name", text, COMMUNITY_NAME_MAX_CHARS)
 }
 
-fn parse_slug(text: String) -> Result<String, NameError> {
+fn parse_slug(text: &str) -> Result<String, NameError> {
     let ok = (1..=40).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && text.as_bytes()[0].is_ascii_alphanumeric();
     if ok {
-        Ok(text)
+        Ok(text.to_owned())
     } else {
         Err(NameError::Invalid {
             what: "an address",
@@ -209,7 +209,7 @@ fn parse_slug(text: String) -> Result<String, NameError> {
     }
 }
 
-fn parse_body(text: String) -> Result<String, NameError> {
+fn parse_body(text: &str) -> Result<String, NameError> {
     const WHAT: &str = "a message";
     if text.contains('\0') {
         return Err(NameError::Invalid { what: WHAT, rule: "may not hold the NUL character" });
@@ -225,11 +225,15 @@ fn parse_body(text: String) -> Result<String, NameError> {
     Ok(body.to_owned())
 }
 
-fn parse_emoji(text: String) -> Result<String, NameError> {
+fn parse_emoji(text: &str) -> Result<String, NameError> {
     const ERROR: NameError = NameError::Invalid { what: "a reaction", rule: "is one emoji" };
     let mut graphemes = text.graphemes(true);
     let (Some(grapheme), None) = (graphemes.next(), graphemes.next()) else { return Err(ERROR) };
-    if grapheme.len() > 64 || !grapheme.chars().any(is_emoji) { Err(ERROR) } else { Ok(text) }
+    if grapheme.len() > 64 || !grapheme.chars().any(is_emoji) {
+        Err(ERROR)
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// In one of the blocks that hold pictographs, or the mark that makes a plain character one.

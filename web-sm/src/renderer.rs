@@ -187,8 +187,14 @@ mod tests {
         post.edited_at = Some(NOON);
         let edited = of(Event::MessageEdited(post));
         let patch = text(&renderer, &edited, CHANNEL);
-        assert!(patch.contains(&format!("data: selector #message-{id} .msg-body\ndata: mode outer")));
-        assert!(patch.contains("<span class=\"msg-edited\" title=\"Edited 20 November 2026, 12:00 UTC\">"));
+        assert!(
+            patch.contains(&format!("data: selector #message-{id} .msg-body\ndata: mode outer"))
+        );
+        assert!(
+            patch.contains(
+                "<span class=\"msg-edited\" title=\"Edited 20 November 2026, 12:00 UTC\">"
+            )
+        );
         let root = text(&renderer, &edited, THREAD);
         assert!(root.contains(&format!("data: selector #root-message-{id} .msg-body\n")));
 

@@ -290,7 +290,7 @@ const submit = box => {
 // ---- boxes to write in ----
 
 // The caret stands in a block of code that is not closed yet.
-const inFence = text => (text.value.slice(0, text.selectionStart).match(/^```/gm)?.length ?? 0) % 2 === 1;
+const inFence = text => text.value.slice(0, text.selectionStart).split('\n').filter(line => line.startsWith('```')).length % 2 === 1;
 
 const grow = text => {
   if (CSS.supports('field-sizing', 'content')) return;
@@ -312,7 +312,7 @@ const sends = event => event.key === 'Enter' && !event.shiftKey && !event.isComp
 
 const box = form => {
   const text = $('textarea', form), draft = key('draft', form.dataset.channel, form.dataset.parent ?? '');
-  let saveTimer = 0, saidAt = 0, stopTimer = 0;
+  let saveTimer = 0, saidAt = 0, stopTimer = 0, told = Promise.resolve();
   const self = {
     text,
     channel: form.dataset.channel,
@@ -334,7 +334,8 @@ const box = form => {
       // Said again every few seconds, because the others forget after fifteen.
       if (on ? now - saidAt < 5000 : !saidAt) return;
       saidAt = on ? now : 0;
-      post('/typing', { channel_id: self.channel, parent_id: self.parent, state: on ? 'started' : 'stopped' }).catch(() => {});
+      const body = { channel_id: self.channel, parent_id: self.parent, state: on ? 'started' : 'stopped' };
+      told = told.then(() => post('/typing', body)).catch(() => {});
     },
   };
   text.value = store.get(draft) ?? '';
@@ -394,6 +395,7 @@ const edit = async row => {
   const body = $('.msg-body', row), source = await fetch(`/messages/${idOf(row)}/source`).catch(() => null);
   if (!source?.ok) return toast('This message cannot be edited now. Try again.', true);
   const { body_md: before } = await source.json();
+  await loadExtras();
   const form = clone('edit-form').firstElementChild, text = $('textarea', form);
   const close = () => {
     form.remove();
@@ -511,9 +513,12 @@ const openMenu = async (row, anchor) => {
 };
 
 // One set of tools moves to the row in question.
-const tools = $('#message-tools')?.content.firstElementChild.cloneNode(true);
-const showTools = row => {
-  if (!tools || tools.parentElement === row || $(':focus-visible', tools)) return;
+let tools = null, pointed = null;
+const showTools = async row => {
+  pointed = row;
+  await loadExtras();
+  tools ??= clone('message-tools').firstElementChild;
+  if (pointed !== row || tools.parentElement === row || $(':focus-visible', tools)) return;
   $('[value=edit]', tools).hidden = !isMine(row);
   $('[value=thread]', tools).hidden = !!row.closest('#pane');
   row.append(tools);
@@ -546,7 +551,7 @@ document.addEventListener('datastar-fetch', event => {
   if (el !== app) return;
   // A change of something that is not on this page is nothing; Datastar, which hears of it after us, would warn.
   if (type === 'datastar-patch-elements') {
-    const selector = argsRaw.selector ?? `#${argsRaw.elements.match(/ id="([^"]+)"/)?.[1]}`;
+    const selector = argsRaw.selector ?? `#${argsRaw.elements.split(' id="')[1]?.split('"')[0]}`;
     if (!$(selector)) event.stopImmediatePropagation();
   }
   if (type === 'retrying') lost();

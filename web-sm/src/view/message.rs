@@ -271,12 +271,7 @@ impl<'a> Body<'a> {
 
     /// Of a message that is gone.
     pub(crate) fn deleted() -> Self {
-        Self {
-            deleted: true,
-            html: SafeHtml::default(),
-            pictures: Vec::new(),
-            files: Vec::new(),
-        }
+        Self { deleted: true, html: SafeHtml::default(), pictures: Vec::new(), files: Vec::new() }
     }
 }
 

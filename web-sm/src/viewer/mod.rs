@@ -191,10 +191,6 @@ impl Viewer {
         if mine && let Some(key) = message.client_msg_id {
             frames.remove(format_args!("#pending-{key}"));
         }
-        if !mine && self.typing.iter().any(|typist| typist.user_id == message.author.id) {
-            self.typing.retain(|typist| typist.user_id != message.author.id);
-            self.draw_typing(frames);
-        }
         let lens = match message.parent_id {
             None if message.seq <= self.seen && !self.upsert => return,
             None => {
