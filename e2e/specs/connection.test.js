@@ -61,6 +61,8 @@ story('what was said while the line was down comes once and in order, and what I
   await until('the banner is gone', async () => (await ada.page.locator('#banner').innerText()).trim() === '');
   await adas.input.press('Enter');
   await bens.seen('half of my answer');
+  // Before the next story cuts the line, the stream has made a message of the row that waits.
+  await until('nothing waits', async () => (await ada.page.locator('#messages > [id^="pending-"]').count()) === 0);
 });
 
 story('what I write while the line is down goes out once and in order', async () => {
