@@ -71,14 +71,15 @@ impl Caller {
         })
     }
 
-    /// Decides about a channel, inside the transaction that acts: the membership is held until it ends.
+    /// Decides about a channel, inside the transaction that acts: the facts are held until it ends, also those about `others`.
     pub(crate) async fn channel(
         &self,
         conn: &mut PgConnection,
         channel_id: ChannelId,
         action: Action,
+        others: &[UserId],
     ) -> ApiResult<Access> {
-        let access = authz::channel_access_held(conn, self.user_id(), channel_id)
+        let access = authz::channel_access_held(conn, self.user_id(), channel_id, others)
             .await?
             .ok_or(ApiError::NotFound)?;
         self.permit(action, &access.resource())?;
@@ -98,16 +99,25 @@ impl Caller {
         Ok(access)
     }
 
-    /// Decides about a community, inside the transaction that acts; returns the facts.
+    /// Decides about changing a community, inside the transaction that acts: the caller's role is held until it ends.
     pub(crate) async fn community(
         &self,
         conn: &mut PgConnection,
         id: CommunityId,
         action: Action,
-    ) -> ApiResult<Resource> {
-        let resource = authz::community_resource(conn, self.user_id(), id).await?;
-        self.permit(action, &resource)?;
-        Ok(resource)
+    ) -> ApiResult<()> {
+        let resource = authz::community_resource_held(conn, self.user_id(), id).await?;
+        self.permit(action, &resource)
+    }
+
+    /// Decides about reading what a community has.
+    pub(crate) async fn reads_community(
+        &self,
+        conn: &mut PgConnection,
+        id: CommunityId,
+        action: Action,
+    ) -> ApiResult<()> {
+        self.permit(action, &authz::community_resource(conn, self.user_id(), id).await?)
     }
 }
 
@@ -172,8 +182,36 @@ pub(crate) struct Member {
 impl Member {
     /// Begins the transaction in which the caller does `action`, if they may.
     pub(crate) async fn begin(&self, state: &AppState, action: Action) -> ApiResult<(Tx, Access)> {
+        self.begin_about(state, action, &[]).await
+    }
+
+    /// The same for what is done to `others`: their membership of the community is held, too.
+    pub(crate) async fn begin_about(
+        &self,
+        state: &AppState,
+        action: Action,
+        others: &[UserId],
+    ) -> ApiResult<(Tx, Access)> {
         let mut tx = state.db.begin().await?;
-        let access = self.caller.channel(&mut tx, self.channel_id, action).await?;
+        let access = self.caller.channel(&mut tx, self.channel_id, action, others).await?;
+        Ok((tx, access))
+    }
+
+    /// Begins the transaction in which the caller ends somebody's membership of the channel. Memberships of the channel are not held:
+    /// two who hold the same one could not both go on to end it.
+    pub(crate) async fn begin_ending(
+        &self,
+        state: &AppState,
+        action: Action,
+        user_id: UserId,
+    ) -> ApiResult<(Tx, Access)> {
+        let mut tx = state.db.begin().await?;
+        let own = self.caller.user_id();
+        authz::hold_seats(&mut tx, self.channel_id, &[own, user_id]).await?;
+        let access = authz::channel_access(&mut tx, own, self.channel_id)
+            .await?
+            .ok_or(ApiError::NotFound)?;
+        self.caller.permit(action, &access.resource())?;
         Ok((tx, access))
     }
 }

@@ -32,6 +32,19 @@ pub(crate) enum Finding {
 }
 
 impl Finding {
+    /// The finding about a stream that was seen to end at `kept` since it was last examined: what it took after that has the numbers
+    /// of events that it lost, so that comparing the numbers alone would count those as kept.
+    pub(crate) fn after_going_back(self, kept: Option<u64>) -> Self {
+        match (self, kept) {
+            (Self::InOrder, Some(kept)) => Self::RolledBack { last_seq: kept },
+            (Self::RolledBack { last_seq }, Some(kept)) => {
+                Self::RolledBack { last_seq: last_seq.min(kept) }
+            }
+            // Says as much already.
+            (finding @ (Self::Missing | Self::Ahead { .. }), _) | (finding, None) => finding,
+        }
+    }
+
     /// For the log.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -130,6 +143,16 @@ mod tests {
             "the epoch was not written into the stream yet"
         );
         assert_eq!(judge(3, Some(150), Some(stream(4, 150))), Finding::Ahead { epoch: 4 });
+    }
+
+    #[test]
+    fn a_stream_that_went_back_has_lost_what_came_after_however_far_it_is_now() {
+        let back = Finding::RolledBack { last_seq: 100 };
+        assert_eq!(Finding::InOrder.after_going_back(Some(100)), back);
+        assert_eq!(Finding::RolledBack { last_seq: 120 }.after_going_back(Some(100)), back);
+        assert_eq!(back.after_going_back(Some(120)), back);
+        assert_eq!(Finding::Missing.after_going_back(Some(100)), Finding::Missing);
+        assert_eq!(Finding::InOrder.after_going_back(None), Finding::InOrder);
     }
 
     #[test]

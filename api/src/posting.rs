@@ -43,7 +43,7 @@ pub(crate) async fn post(
                     .ok_or(ApiError::NotFound)?;
                 return Ok(Posted { message, replayed: true });
             }
-            // The other one has committed by now, so the next attempt finds its message.
+            // The other one has committed by now, so the next attempt finds what it did.
             posting::Posted::Contended => tx.rollback().await?,
         }
     }

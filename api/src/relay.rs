@@ -85,6 +85,7 @@ async fn lead(
         conn: &mut conn,
         epoch: None,
         high_water: 0,
+        went_back_to: None,
         backoff: BACKOFF_MIN,
         alerted: None,
     };
@@ -140,6 +141,8 @@ struct Leader<'a> {
     epoch: Option<(i32, u64)>,
     /// The highest sequence the stream has given out; it must never give out a lower one for something new.
     high_water: u64,
+    /// Where the stream ended when it was seen to give out a lower one, until a new epoch says so.
+    went_back_to: Option<u64>,
     backoff: Duration,
     alerted: Option<Instant>,
 }
@@ -150,6 +153,11 @@ impl Leader<'_> {
         let mut wake_ups = wake_ups(self.state).await;
         let mut pruned = Instant::now();
         loop {
+            // Also while there is always something to publish.
+            if pruned.elapsed() > PRUNE_EVERY {
+                pruned = Instant::now();
+                self.prune().await?;
+            }
             let now = *link.borrow_and_update();
             if !now.up {
                 if shutdown.is_cancelled() {
@@ -175,6 +183,10 @@ impl Leader<'_> {
             if !batch.is_empty() {
                 if self.publish(epoch, batch).await? {
                     self.backoff = BACKOFF_MIN;
+                    // What is left, the next leader publishes; with others writing on, waiting for an empty outbox may never end.
+                    if shutdown.is_cancelled() {
+                        return Ok(());
+                    }
                 } else if !self.pause(shutdown).await {
                     return Ok(());
                 }
@@ -188,12 +200,7 @@ impl Leader<'_> {
                 Some(()) = wake_ups.next() => {}
                 _ = link.changed() => {}
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(POLL_EVERY) => {
-                    if pruned.elapsed() > PRUNE_EVERY {
-                        pruned = Instant::now();
-                        self.prune().await;
-                    }
-                }
+                () = tokio::time::sleep(POLL_EVERY) => {}
             }
         }
     }
@@ -222,11 +229,13 @@ impl Leader<'_> {
     async fn settle(&mut self) -> Result<i32, Unsettled> {
         let bus = &self.state.bus;
         let (epoch, finding) = examine(self.conn, bus).await?;
+        let finding = finding.after_going_back(self.went_back_to);
         let epoch = if finding == Finding::InOrder {
             epoch
         } else {
             self.begin_epoch(epoch, finding).await?
         };
+        self.went_back_to = None;
         let stream = bus.ensure_stream(epoch).await?;
         self.high_water = stream.last_seq;
         Ok(epoch)
@@ -297,6 +306,9 @@ impl Leader<'_> {
                             "the stream went back"
                         );
                         self.epoch = None;
+                        let kept = ack.stream_seq.saturating_sub(1);
+                        self.went_back_to =
+                            Some(self.went_back_to.map_or(kept, |lowest| lowest.min(kept)));
                     }
                     high_water = high_water.max(ack.stream_seq);
                 }
@@ -355,17 +367,14 @@ impl Leader<'_> {
     }
 
     /// Deletes what nobody needs any more. Failing is harmless: it comes round again.
-    async fn prune(&mut self) {
-        let pruned = async {
-            Ok::<_, sqlx::Error>((
-                outbox::prune(self.conn).await?,
-                db::idempotency::prune(self.conn).await?,
-            ))
-        };
-        match pruned.await {
-            Ok((events, keys)) => tracing::debug!(events, keys, "pruned"),
-            Err(error) => tracing::warn!(%error, "not pruned"),
+    async fn prune(&mut self) -> Result<(), Lost> {
+        let events = timeout(DATABASE_TIMEOUT, outbox::prune(self.conn)).await?;
+        let keys = timeout(DATABASE_TIMEOUT, db::idempotency::prune(self.conn)).await?;
+        match (events, keys) {
+            (Ok(events), Ok(keys)) => tracing::debug!(events, keys, "pruned"),
+            (Err(error), _) | (_, Err(error)) => tracing::warn!(%error, "not pruned"),
         }
+        Ok(())
     }
 }
 
@@ -482,7 +491,6 @@ mod tests {
             channel_seq: None,
             payload: serde_json::Value::Null,
             created_at: time::OffsetDateTime::now_utc(),
-            attempts: 0,
         }
     }
 

@@ -9,7 +9,7 @@ use ajet_shared::id::UserId;
 use crate::answer::{Failure, unauthenticated};
 use crate::csrf;
 use crate::gateway::Gateway;
-use crate::limits::{Key, Verdict};
+use crate::limits::{Key, Verdict, household};
 use crate::policy::Policy;
 use crate::visit::{Caller, Credentials, Visit};
 
@@ -32,22 +32,20 @@ impl Gateway {
         }
         match credentials {
             Credentials::Bearer(_) => {
-                if let Some(left) = self.limits.locked_out(visit.ip) {
-                    let rate = self.limits.rate(Policy::BadToken);
-                    return Err(Failure::limited(&Verdict::counted(
-                        Policy::BadToken,
-                        rate,
-                        0,
-                        false,
-                        left,
-                    )));
-                }
+                self.refuse_locked_out(visit)?;
                 self.note_wrong_credentials(visit).await;
                 Err(unauthenticated())
             }
             // Most likely a session that is over: not worth a lock-out, which would hit everybody behind the same address.
             _ => Ok(None),
         }
+    }
+
+    /// Refuses an address that sent too many wrong credentials.
+    pub(crate) fn refuse_locked_out(&self, visit: &Visit) -> Result<(), Failure> {
+        let Some(left) = self.limits.locked_out(visit.ip) else { return Ok(()) };
+        let rate = self.limits.rate(Policy::BadToken);
+        Err(Failure::limited(&Verdict::counted(Policy::BadToken, rate, 0, false, left)))
     }
 
     /// Counts wrong credentials of an address.
@@ -118,7 +116,7 @@ impl Gateway {
         let rate = self.limits.rate(Policy::AuthHour);
         let mut conn = self.pool.acquire().await?;
         let (count, left) =
-            rate_counters::hit(&mut conn, &format!("auth:{}", visit.ip), HOUR).await?;
+            rate_counters::hit(&mut conn, &format!("auth:{}", household(visit.ip)), HOUR).await?;
         if u32::try_from(count).is_ok_and(|count| count <= rate.count.get()) {
             return Ok(());
         }

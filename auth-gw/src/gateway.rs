@@ -200,9 +200,9 @@ impl Gateway {
                 get_only(visit)?;
                 setup::page(self, visit).await
             }
-            Route::Start(provider) => {
+            Route::Callback(provider) => {
                 get_only(visit)?;
-                sign_in::start(self, visit, provider).await
+                sign_in::callback(self, visit, provider).await
             }
             Route::Logout => {
                 post_only(visit)?;
@@ -210,7 +210,7 @@ impl Gateway {
                 sign_out::sign_out(self, visit, body, caller).await
             }
             Route::Login
-            | Route::Callback(_)
+            | Route::Start(_)
             | Route::TerminalAsk
             | Route::TerminalConfirm
             | Route::Invite(_) => {
@@ -234,9 +234,9 @@ impl Gateway {
                 get_only(visit)?;
                 sign_in::page(self, visit, caller).await
             }
-            (Route::Callback(provider), _) => {
+            (Route::Start(provider), _) => {
                 get_only(visit)?;
-                sign_in::callback(self, visit, provider, caller).await
+                sign_in::start(self, visit, provider, caller).await
             }
             (Route::TerminalAsk, _) => {
                 get_only(visit)?;
@@ -289,7 +289,8 @@ impl Gateway {
             self.require_own_script(visit, &caller).await?;
         }
         let mut shown: Option<Verdict> = None;
-        for (policy, key) in policies(&visit.method, &visit.path, caller.user_id(), &self.limits) {
+        let user_id = caller.user_id();
+        for (policy, key) in policies(&visit.method, &visit.path, user_id, visit.ip, &self.limits) {
             let verdict = self.limits.check(policy, &key);
             if !verdict.allowed {
                 return Self::too_many(visit, &verdict);

@@ -95,13 +95,16 @@ impl Watch {
                     }
                 }
                 Place::Head(head) => {
+                    if head.is_empty() {
+                        bytes = without_empty_lines(bytes);
+                    }
                     let before = head.len();
                     head.extend_from_slice(bytes);
                     if head.starts_with(PREFACE) {
                         self.place = Place::Off;
                         return true;
                     }
-                    let Some(end) = end_of_head(head) else {
+                    let Some(end) = end_of_head(head, before) else {
                         if head.len() > HEAD_BYTES_MAX {
                             self.place = Place::Off;
                         }
@@ -129,10 +132,16 @@ impl Watch {
     }
 }
 
-/// Behind the empty line, whichever line ends were used.
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
-    let mut at = begin;
+/// Servers skip empty lines before a head.
+fn without_empty_lines(bytes: &[u8]) -> &[u8] {
+    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+    &bytes[begin.unwrap_or(bytes.len())..]
+}
+
+/// Behind the empty line, whichever line ends were used. The first `seen` bytes were looked at before: only what began in their last
+/// three can end behind them.
+fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
+    let mut at = seen.saturating_sub(3);
     while let Some(feed) = bytes[at..].iter().position(|byte| *byte == b'\n') {
         let next = at + feed + 1;
         match bytes[next..] {
@@ -278,9 +287,24 @@ mod tests {
             ("GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", Head::Ambiguous),
         ];
         for (head, expected) in cases {
-            assert_eq!(end_of_head(head.as_bytes()), Some(head.len()), "{head:?}");
+            assert_eq!(end_of_head(head.as_bytes(), 0), Some(head.len()), "{head:?}");
             assert_eq!(read_head(head.as_bytes()), expected, "{head:?}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_head_is_found_wherever_it_was_cut() {
+        for head in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n"] {
+            for cut in 0..head.len() {
+                let (first, both) = (&head.as_bytes()[..cut], head.as_bytes());
+                assert_eq!(end_of_head(first, 0), None, "{head:?} {cut}");
+                assert_eq!(end_of_head(both, cut), Some(head.len()), "{head:?} {cut}");
+            }
+        }
+        let mut watch = watch();
+        assert!(!watch.see(b"\r\n\r\n\n"), "nothing has come yet");
+        assert!(watch.see(b"\r\nGET / HTTP/1.1\r\n\r\n"));
+        assert!(!watch.findings.is_ambiguous());
     }
 
     fn watch() -> Watch {

@@ -18,7 +18,7 @@ use crate::policy::{LimitMode, LimitSettings, Policy, Rate};
 /// What a limit counts by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
-    /// An address; of IPv6 its /64, which is what one household has.
+    /// An address, or rather its [`household`].
     Ip(IpAddr),
     /// An account.
     User(UserId),
@@ -28,12 +28,17 @@ pub(crate) enum Key {
     Thing(u64),
 }
 
+/// What counts as one address: of IPv6 the /64, which is what one household has.
+pub(crate) fn household(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::from((u128::from(v6) >> 64 << 64).to_be_bytes()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 impl Key {
     pub(crate) fn ip(ip: IpAddr) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V6(v6) => Self::Ip(IpAddr::from((u128::from(v6) >> 64 << 64).to_be_bytes())),
-            v4 @ IpAddr::V4(_) => Self::Ip(v4),
-        }
+        Self::Ip(household(ip))
     }
 
     pub(crate) fn thing(name: &str, hasher: &RandomState) -> Self {
@@ -272,14 +277,14 @@ impl Drop for OpenStream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use clap::{Args as _, FromArgMatches as _};
 
     use super::*;
 
-    fn settings() -> LimitSettings {
+    pub(crate) fn settings() -> LimitSettings {
         let command = LimitSettings::augment_args(clap::Command::new("test"));
         LimitSettings::from_arg_matches(&command.try_get_matches_from(["test"]).unwrap()).unwrap()
     }

@@ -1,7 +1,10 @@
 //! Which service a path belongs to, and which limit a request falls under.
 
+use std::net::IpAddr;
+
 use ajet_shared::id::UserId;
 use http::Method;
+use uuid::Uuid;
 
 use crate::limits::{Key, Limits};
 use crate::policy::Policy;
@@ -82,14 +85,78 @@ pub(crate) fn is_stream(path: &str) -> bool {
     matches!(path, "/sse" | "/ws/tui/events")
 }
 
-/// A path for the log: without the secrets that some paths hold.
-pub(crate) fn loggable(path: &str) -> &str {
-    for prefix in ["/invite/", "/hook/", "/hooks/"] {
-        if path.starts_with(prefix) {
-            return prefix;
-        }
-    }
-    path
+/// A path for the log: its words and ids. What else it holds may be a name or a secret.
+pub(crate) fn loggable(path: &str) -> String {
+    let shown: Vec<&str> = path
+        .split('/')
+        .map(|segment| if is_word(segment) || is_id(segment) { segment } else { "*" })
+        .collect();
+    shown.join("/")
+}
+
+/// One of the words that our paths are made of.
+fn is_word(segment: &str) -> bool {
+    matches!(
+        segment,
+        "" | "accept"
+            | "api"
+            | "archive"
+            | "assets"
+            | "auth"
+            | "browse"
+            | "c"
+            | "callback"
+            | "channels"
+            | "cli"
+            | "communities"
+            | "confirm"
+            | "delete"
+            | "dm"
+            | "dms"
+            | "edit"
+            | "events"
+            | "extras"
+            | "files"
+            | "heartbeat"
+            | "hook"
+            | "hooks"
+            | "invite"
+            | "invites"
+            | "join"
+            | "leave"
+            | "login"
+            | "logout"
+            | "m"
+            | "me"
+            | "members"
+            | "messages"
+            | "new-channel"
+            | "newer"
+            | "notifications"
+            | "older"
+            | "openapi.json"
+            | "reactions"
+            | "read"
+            | "replies"
+            | "search"
+            | "sessions"
+            | "setup"
+            | "source"
+            | "sse"
+            | "start"
+            | "sync"
+            | "token"
+            | "tui"
+            | "typing"
+            | "unarchive"
+            | "uploads"
+            | "users"
+            | "ws"
+    )
+}
+
+fn is_id(segment: &str) -> bool {
+    segment.len() == 36 && Uuid::try_parse(segment).is_ok()
 }
 
 /// The limits that a request of a user falls under. The names in paths are those of the api; web-sm uses the same words.
@@ -97,6 +164,7 @@ pub(crate) fn policies(
     method: &Method,
     path: &str,
     user: UserId,
+    ip: IpAddr,
     limits: &Limits,
 ) -> Vec<(Policy, Key)> {
     let user = Key::User(user);
@@ -106,6 +174,8 @@ pub(crate) fn policies(
         _ if is_stream(path) => Policy::Stream,
         [.., "search"] => Policy::Search,
         _ if reads => Policy::Read,
+        // Guesses at codes count by address, whoever is signed in there.
+        ["api", "invites", "accept"] => return vec![(Policy::InviteRedeem, Key::ip(ip))],
         [.., channel, "messages"] => {
             return vec![(Policy::Message, user), (Policy::MessageChannel, limits.thing(channel))];
         }
@@ -156,8 +226,18 @@ mod tests {
     }
 
     #[test]
-    fn secrets_in_paths_are_not_logged() {
-        assert_eq!(loggable("/invite/aji_secret"), "/invite/");
-        assert_eq!(loggable("/api/me"), "/api/me");
+    fn secrets_and_names_in_paths_are_not_logged() {
+        let id = "0198c0de-0000-7000-8000-000000000001";
+        let cases = [
+            ("/", "/"),
+            ("/api/me", "/api/me"),
+            ("/invite/aji_secret", "/invite/*"),
+            ("/c/labs/channels/plans/m/1", "/c/*/channels/*/m/*"),
+            (&format!("/files/{id}/wages.pdf"), &format!("/files/{id}/*")),
+            (&format!("/api/messages/{id}/replies"), &format!("/api/messages/{id}/replies")),
+        ];
+        for (path, logged) in cases {
+            assert_eq!(loggable(path), logged, "{path}");
+        }
     }
 }

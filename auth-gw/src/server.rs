@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Gateway;
 use crate::guard::Guarded;
+use crate::limits::{Limits, household};
 
 /// A client must send its request head within this time. Source: delivery-and-security.md section 3.5.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
@@ -48,7 +49,8 @@ pub(crate) async fn serve(
     let graceful = GracefulShutdown::new();
     let connections = Arc::<Connections>::default();
     while let Some(Some((stream, peer))) = shutdown.run_until_cancelled(accept(&listener)).await {
-        let Some(place) = connections.admit(peer, &gateway) else {
+        let is_proxy = gateway.trusted_proxies.iter().any(|network| network.contains(peer));
+        let Some(place) = connections.admit(peer, is_proxy, &gateway.limits) else {
             // Too many: closed without a word, which costs the least.
             continue;
         };
@@ -88,19 +90,17 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, IpAddr)> {
     }
 }
 
-/// Open connections by address.
+/// Open connections by household.
 #[derive(Default)]
 struct Connections(Mutex<HashMap<IpAddr, u32>>);
 
 impl Connections {
-    fn admit(self: &Arc<Self>, peer: IpAddr, gateway: &Gateway) -> Option<Place> {
-        let is_proxy = gateway.trusted_proxies.iter().any(|network| network.contains(peer));
+    fn admit(self: &Arc<Self>, peer: IpAddr, is_proxy: bool, limits: &Limits) -> Option<Place> {
+        let peer = household(peer);
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: u32 = open.values().sum();
         let own = open.get(&peer).copied().unwrap_or(0);
-        if all >= gateway.limits.connections()
-            || (own >= gateway.limits.connections_per_ip() && !is_proxy)
-        {
+        if all >= limits.connections() || (own >= limits.connections_per_ip() && !is_proxy) {
             return None;
         }
         open.insert(peer, own + 1);
@@ -108,7 +108,7 @@ impl Connections {
     }
 }
 
-/// A connection's place among those of its address.
+/// A connection's place among those of its household.
 struct Place {
     connections: Arc<Connections>,
     peer: IpAddr,
@@ -123,5 +123,27 @@ impl Drop for Place {
                 open.remove(&self.peer);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::tests::settings;
+    use crate::policy::LimitMode;
+
+    #[test]
+    fn one_ipv6_household_shares_its_places() {
+        let limits = Limits::new(settings(), LimitMode::Default);
+        let connections = Arc::<Connections>::default();
+        let admit =
+            |peer: &str, is_proxy| connections.admit(peer.parse().unwrap(), is_proxy, &limits);
+        let mut places: Vec<_> =
+            (0..64).map(|n| admit(&format!("2001:db8::{n:x}"), false).unwrap()).collect();
+        assert!(admit("2001:db8::ffff", false).is_none());
+        assert!(admit("2001:db8::ffff", true).is_some(), "proxies may have any number");
+        assert!(admit("2001:db8:0:1::1", false).is_some(), "the neighbours are not hit");
+        places.pop();
+        assert!(admit("2001:db8::ffff", false).is_some());
     }
 }

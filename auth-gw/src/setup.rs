@@ -16,6 +16,7 @@ use crate::csrf;
 use crate::forms::Form;
 use crate::gateway::Gateway;
 use crate::pages::{self, Setup};
+use crate::policy::Policy;
 use crate::sign_in::{self, Wish, digest, random};
 use crate::visit::Visit;
 
@@ -54,6 +55,7 @@ pub(crate) fn done_before() -> Problem {
 
 /// The token opens the set-up, which is still open.
 async fn admit(gateway: &Gateway, visit: &Visit, token: &str) -> Result<(), Failure> {
+    gateway.refuse_locked_out(visit)?;
     let mut conn = gateway.pool.acquire().await?;
     if communities::any(&mut conn).await? {
         return Err(done_before().into());
@@ -72,6 +74,7 @@ async fn admit(gateway: &Gateway, visit: &Visit, token: &str) -> Result<(), Fail
 
 /// `GET /setup?token=…`
 pub(crate) async fn page(gateway: &Gateway, visit: &Visit) -> Answer {
+    gateway.limit_by_ip(visit, Policy::Auth)?;
     let token = visit.parameter("token").unwrap_or_default();
     match admit(gateway, visit, &token).await {
         Ok(()) => form(gateway, StatusCode::OK, token, String::new(), String::new(), None),
@@ -142,7 +145,13 @@ pub(crate) async fn submit(gateway: &Gateway, visit: &Visit, submitted: Form) ->
     sign_in::begin(
         gateway,
         provider,
-        Wish { return_to: "/".into(), invite_id: None, community: Some(community) },
+        Wish {
+            return_to: "/".into(),
+            invite_id: None,
+            community: Some(community),
+            // Without a community there are no accounts.
+            replaces: None,
+        },
     )
     .await
 }

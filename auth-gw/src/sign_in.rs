@@ -5,7 +5,7 @@ use ajet_shared::db::invites::{self, RedeemError};
 use ajet_shared::db::oauth::{self, SignIn};
 use ajet_shared::db::sessions::SessionKind;
 use ajet_shared::db::{communities, constraint, setup, users};
-use ajet_shared::id::{InviteId, UserId};
+use ajet_shared::id::{InviteId, SessionId, UserId};
 use ajet_shared::names::{CommunityName, CommunitySlug};
 use ajet_shared::problem::Problem;
 use ajet_shared::token::{Token, TokenKind};
@@ -61,7 +61,12 @@ async fn login_page(
 }
 
 /// `GET /auth/{provider}/start`.
-pub(crate) async fn start(gateway: &Gateway, visit: &Visit, provider: &str) -> Answer {
+pub(crate) async fn start(
+    gateway: &Gateway,
+    visit: &Visit,
+    provider: &str,
+    caller: Option<&Caller>,
+) -> Answer {
     let provider = gateway.provider(provider).ok_or_else(Problem::not_found)?;
     gateway.limit_sign_in(visit).await?;
     let invite_id = match visit.parameter("invite") {
@@ -69,8 +74,12 @@ pub(crate) async fn start(gateway: &Gateway, visit: &Visit, provider: &str) -> A
         None => None,
     };
     let back = visit.parameter("return_to");
-    let wish =
-        Wish { return_to: return_to(back.as_deref()).to_owned(), invite_id, community: None };
+    let wish = Wish {
+        return_to: return_to(back.as_deref()).to_owned(),
+        invite_id,
+        community: None,
+        replaces: caller.and_then(Replaced::of),
+    };
     begin(gateway, provider, wish).await
 }
 
@@ -82,12 +91,41 @@ pub(crate) struct Wish {
     pub(crate) invite_id: Option<InviteId>,
     /// To make the first community.
     pub(crate) community: Option<(CommunityName, CommunitySlug)>,
+    /// To be signed in by another session than this one.
+    pub(crate) replaces: Option<Replaced>,
+}
+
+/// A session that was there before a sign-in and does not outlive it (A28).
+///
+/// The strict cookie does not come along on the way back from the provider. So the session's id travels in the cookie that binds the
+/// sign-in to its browser; its hash is kept, so that nobody can put another one there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    user_id: UserId,
+    session_id: SessionId,
+}
+
+impl Replaced {
+    fn of(caller: &Caller) -> Option<Self> {
+        let session_id = caller.identity.session_id?;
+        Some(Self { user_id: caller.user_id(), session_id })
+    }
+
+    fn write(self, cookie: &str) -> String {
+        format!("{cookie}.{}.{}", self.user_id, self.session_id)
+    }
+
+    fn read(cookie: &str) -> Option<Self> {
+        let mut parts = cookie.split('.').skip(1);
+        let (user_id, session_id) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { user_id, session_id })
+    }
 }
 
 /// Sends the browser to a provider. State and cookie together bind the way back to this sign-in and this browser.
 pub(crate) async fn begin(gateway: &Gateway, provider: &Provider, wish: Wish) -> Answer {
     let begun = provider.begin();
-    let cookie = random();
+    let cookie = wish.replaces.map_or_else(random, |old| old.write(&random()));
     let (community_name, community_slug) =
         wish.community.map(|(name, slug)| (name.into(), slug.into())).unzip();
     let sign_in = SignIn {
@@ -108,15 +146,12 @@ pub(crate) async fn begin(gateway: &Gateway, provider: &Provider, wish: Wish) ->
 }
 
 /// `GET /auth/callback/{provider}`: answers with a page that leads on, because a redirect would lose the strict cookie (E10).
-pub(crate) async fn callback(
-    gateway: &Gateway,
-    visit: &Visit,
-    provider: &str,
-    caller: Option<&Caller>,
-) -> Answer {
+pub(crate) async fn callback(gateway: &Gateway, visit: &Visit, provider: &str) -> Answer {
     gateway.limit_sign_in(visit).await?;
     let finished = match returned(gateway, visit, provider).await {
-        Ok((provider, sign_in)) => finish(gateway, visit, provider, sign_in, caller).await,
+        Ok((provider, sign_in, replaced)) => {
+            finish(gateway, visit, provider, sign_in, replaced).await
+        }
         Err(refusal) => Err(refusal),
     };
     match finished {
@@ -124,7 +159,7 @@ pub(crate) async fn callback(
         Err(refusal) => {
             let reason = refusal.reason;
             let (provider_name, login) = (provider.to_owned(), refusal.login.clone());
-            let entry = Entry { outcome: audit::Outcome::Denied, ..Entry::failed("login.failed") };
+            let entry = Entry::denied("login.failed");
             gateway.audit(visit, None, &entry.with(serde_json::json!({ "reason": reason, "provider": provider_name, "login": login }))).await;
             refused(gateway, visit, *refusal.problem).await
         }
@@ -167,12 +202,12 @@ impl From<sqlx::Error> for Refusal {
     }
 }
 
-/// The sign-in that this callback finishes: known, unused, of this provider and of this browser.
+/// The sign-in that this callback finishes: known, unused, of this provider and of this browser; and the session it replaces.
 async fn returned<'a>(
     gateway: &'a Gateway,
     visit: &Visit,
     provider: &str,
-) -> Result<(&'a Provider, SignIn), Refusal> {
+) -> Result<(&'a Provider, SignIn, Option<Replaced>), Refusal> {
     let state = visit.parameter("state").ok_or_else(|| Refusal::stray("no state"))?;
     let cookie = crate::cookies::find(&visit.headers, gateway.cookies.oauth);
     let mut conn = gateway.pool.acquire().await?;
@@ -183,12 +218,11 @@ async fn returned<'a>(
     if sign_in.provider != provider {
         return Err(Refusal::stray("other provider"));
     }
-    if cookie.map(|cookie| digest(&cookie).to_vec()).as_ref() != Some(&sign_in.browser_cookie_hash)
-    {
-        return Err(Refusal::stray("other browser"));
-    }
+    let cookie = cookie
+        .filter(|cookie| digest(cookie).as_slice() == sign_in.browser_cookie_hash)
+        .ok_or_else(|| Refusal::stray("other browser"))?;
     let provider = gateway.provider(provider).ok_or_else(|| Refusal::stray("no such provider"))?;
-    Ok((provider, sign_in))
+    Ok((provider, sign_in, Replaced::read(&cookie)))
 }
 
 async fn finish(
@@ -196,7 +230,7 @@ async fn finish(
     visit: &Visit,
     provider: &Provider,
     sign_in: SignIn,
-    caller: Option<&Caller>,
+    replaced: Option<Replaced>,
 ) -> Result<Response, Refusal> {
     let Some(code) = visit.parameter("code") else {
         let problem =
@@ -216,16 +250,13 @@ async fn finish(
     let prepared = session::prepare().await.map_err(Failure::from)?;
     let mut attempt = 1;
     let to = loop {
-        match settle(gateway, visit, provider, &sign_in, &profile, caller, &prepared).await {
+        match settle(gateway, visit, provider, &sign_in, &profile, replaced, &prepared).await {
             Err(Settling::Database(error)) if attempt < ATTEMPTS && is_race(&error) => attempt += 1,
             Err(Settling::Database(error)) => return Err(Refusal::from(error).at(&profile)),
             Err(Settling::Refused(refusal)) => return Err(refusal.at(&profile)),
             Ok(to) => break to,
         }
     };
-    if let Some(caller) = caller {
-        gateway.verifier.forget(caller.token()).await;
-    }
     let mut response = pages::onward(&to)?;
     let headers = response.headers_mut();
     headers.append(SET_COOKIE, gateway.cookies.set_session(prepared.token.expose()));
@@ -256,7 +287,7 @@ async fn settle(
     provider: &Provider,
     sign_in: &SignIn,
     profile: &Profile,
-    caller: Option<&Caller>,
+    replaced: Option<Replaced>,
     prepared: &session::Prepared,
 ) -> Result<String, Settling> {
     let mut tx = gateway.pool.begin().await?;
@@ -304,11 +335,8 @@ async fn settle(
     if !belongs_somewhere(&mut tx, user_id).await? {
         return Err(Settling::Refused(uninvited(provider, profile)));
     }
-    // A session that was there before the sign-in does not outlive it (A28).
-    if let Some((caller, session_id)) =
-        caller.and_then(|caller| Some((caller, caller.identity.session_id?)))
-    {
-        session::end(&mut tx, &cause, caller.user_id(), session_id).await?;
+    if let Some(old) = replaced {
+        session::end(&mut tx, &cause, old.user_id, old.session_id).await?;
     }
     session::begin(&mut tx, visit, user_id, SessionKind::Browser, prepared).await?;
     let entry = Entry::done("login.succeeded").on("user", user_id);

@@ -96,6 +96,14 @@ impl Context {
         &self,
         call: impl Future<Output = Result<T, ClientError>>,
     ) -> CliResult<T> {
+        self.attempt(call).await.map_err(|error| self.failed(error))
+    }
+
+    /// Waits for a call; what its failure means is decided by those who may try again.
+    pub(crate) async fn attempt<T>(
+        &self,
+        call: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
         let started = Instant::now();
         let outcome = call.await;
         if self.global.verbose > 0 {
@@ -111,7 +119,7 @@ impl Context {
                 started.elapsed().as_millis()
             ));
         }
-        outcome.map_err(|error| self.failed(error))
+        outcome
     }
 
     pub(crate) fn failed(&self, error: ClientError) -> CliError {

@@ -84,7 +84,7 @@ impl Context {
             ChannelRef::Id(id) => self.place_of(*id).await,
             ChannelRef::User(username) => direct_message(sync, username).ok_or_else(|| {
                 CliError::not_found(format!("You have no direct message with @{username}."))
-                    .hint("Open one in the browser.")
+                    .hint(format!("Write the first message: ajet-chat send @{username}"))
             }),
             ChannelRef::Name(name) => self.named_channel(self.community().await?, name).await,
             ChannelRef::Link { slug, name } => {
@@ -273,6 +273,15 @@ pub(crate) fn known_place(sync: &Sync, id: ChannelId) -> Option<Place> {
         }
     }
     sync.dms.iter().find(|view| view.channel.id == id).map(|view| conversation(sync, view))
+}
+
+/// All channels of mine.
+pub(crate) fn places(sync: &Sync) -> impl Iterator<Item = Place> {
+    let channels = sync.communities.iter().flat_map(|of| {
+        let joined = of.channels.iter().filter(|view| view.joined);
+        joined.map(|view| in_community(view.clone(), &of.community))
+    });
+    channels.chain(sync.dms.iter().map(|view| conversation(sync, view)))
 }
 
 pub(crate) fn in_community(view: ChannelView, community: &Community) -> Place {

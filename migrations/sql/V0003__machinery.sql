@@ -57,7 +57,7 @@ create table idempotency_keys (
 );
 create index idempotency_keys_created_at_idx on idempotency_keys (created_at);
 comment on table idempotency_keys is 'First answers to requests with an Idempotency-Key, kept 24 hours.';
-comment on column idempotency_keys.status is 'Null while the first request is still under way.';
+comment on column idempotency_keys.status is 'HTTP status of the first answer. Null only inside the transaction that takes the key and answers: nobody else ever sees it so.';
 comment on column idempotency_keys.secret is 'The answer held a secret and was not kept: a repetition is refused.';
 
 create table rate_counters (

@@ -22,6 +22,10 @@ use crate::token::{Token, TokenKind};
 
 /// The state of a token's row is read again after this time. Source: delivery-and-security.md head decision 2.
 pub const STATE_AGE_MAX: Duration = Duration::from_secs(1);
+/// The database must answer within this time: a little more than one waits for a connection.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
+/// Whoever asks so soon after the database failed gets the same error instead of trying it too.
+const FAILURE_AGE_MAX: Duration = Duration::from_millis(500);
 /// bcrypt's cost. The secrets have 256 random bits, so that stretching them adds nothing but time.
 const BCRYPT_COST: u32 = 6;
 /// bcrypt calculations at the same time: the rest of the cores stays free for answers.
@@ -52,6 +56,9 @@ pub enum VerifyError {
     /// The database does not answer.
     #[error("database: {0}")]
     Database(Arc<sqlx::Error>),
+    /// The database takes too long.
+    #[error("the database takes too long")]
+    TimedOut,
     /// bcrypt refused its input or its task died: a damaged hash in the row.
     #[error("bcrypt: {0}")]
     Bcrypt(String),
@@ -67,7 +74,11 @@ impl VerifyError {
     /// The database cannot answer now but may soon.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Database(error) if crate::db::is_unavailable(error))
+        match self {
+            Self::Database(error) => crate::db::is_unavailable(error),
+            Self::TimedOut => true,
+            Self::Bcrypt(_) => false,
+        }
     }
 }
 
@@ -91,8 +102,17 @@ struct Remembered {
 
 #[derive(Debug)]
 struct State {
-    read_at: Instant,
-    identity: Option<Identity>,
+    /// When the reading began, or when it failed.
+    at: Instant,
+    outcome: Result<Option<Identity>, VerifyError>,
+}
+
+impl State {
+    /// It is good enough for somebody who asked then: not older than the question, or young.
+    fn holds(&self, asked_at: Instant) -> bool {
+        let age_max = if self.outcome.is_ok() { STATE_AGE_MAX } else { FAILURE_AGE_MAX };
+        self.at >= asked_at || self.at.elapsed() < age_max
+    }
 }
 
 /// A row behind a token, session or API token.
@@ -130,6 +150,7 @@ impl Verifier {
     /// Whose token this is; none if it is not a valid one.
     pub async fn verify(&self, text: &str) -> Result<Option<Identity>, VerifyError> {
         let Ok(token) = Token::parse_bearer(text) else { return Ok(None) };
+        let asked_at = Instant::now();
         let key: [u8; 32] = Sha256::digest(text).into();
         // Of many first uses at the same time one reads and calculates, the others wait for it.
         let remembered = match self.remembered.try_get_with(key, self.learn(&token)).await {
@@ -145,22 +166,16 @@ impl Verifier {
             return Ok(None);
         }
         let mut state = remembered.state.lock().await;
-        if state.read_at.elapsed() >= STATE_AGE_MAX {
-            let read_at = Instant::now();
-            let row = self.read(&token).await?;
-            if let Some(row) = &row {
-                self.touch(row).await;
-            }
-            let identity =
-                row.filter(|row| row.token_hash == remembered.token_hash).map(|row| row.identity);
-            *state = State { read_at, identity };
+        if !state.holds(asked_at) {
+            // One reads, in a bounded time; those who wait for it share what it finds, a failure too.
+            *state = self.look(&token, &remembered.token_hash).await;
         }
-        let identity = state.identity.clone();
+        let outcome = state.outcome.clone();
         drop(state);
-        if identity.is_none() {
+        if matches!(outcome, Ok(None)) {
             self.remembered.invalidate(&key).await;
         }
-        Ok(identity)
+        outcome
     }
 
     /// Forgets a token in this process at once, as after signing out.
@@ -176,29 +191,48 @@ impl Verifier {
     }
 
     async fn learn(&self, token: &Token) -> Result<Arc<Remembered>, Unknown> {
-        let read_at = Instant::now();
+        let at = Instant::now();
         let row = self.read(token).await.map_err(Unknown::Error)?.ok_or(Unknown::NoRow)?;
         self.hashes_checked.fetch_add(1, Ordering::Relaxed);
         let genuine = matches(token, &row.token_hash).await.map_err(Unknown::Error)?;
         if genuine {
             self.touch(&row).await;
         }
-        let state = Mutex::new(State { read_at, identity: genuine.then_some(row.identity) });
+        let state = Mutex::new(State { at, outcome: Ok(genuine.then_some(row.identity)) });
         Ok(Arc::new(Remembered { token_hash: row.token_hash, genuine, state }))
     }
 
+    /// The state of the row behind a token that was genuine with this hash.
+    async fn look(&self, token: &Token, token_hash: &str) -> State {
+        let began_at = Instant::now();
+        match self.read(token).await {
+            Ok(row) => {
+                if let Some(row) = &row {
+                    self.touch(row).await;
+                }
+                let identity =
+                    row.filter(|row| row.token_hash == token_hash).map(|row| row.identity);
+                State { at: began_at, outcome: Ok(identity) }
+            }
+            Err(error) => State { at: Instant::now(), outcome: Err(error) },
+        }
+    }
+
     async fn read(&self, token: &Token) -> Result<Option<Row>, VerifyError> {
-        let mut conn = self.pool.acquire().await?;
-        let row = match token.kind() {
-            TokenKind::Session => {
-                sessions::find_live(&mut conn, token.selector()).await?.map(Row::from)
-            }
-            TokenKind::Api => {
-                api_tokens::find_live(&mut conn, token.selector()).await?.map(Row::from)
-            }
-            TokenKind::Webhook | TokenKind::Invite => None,
-        };
-        Ok(row)
+        in_time(async {
+            let mut conn = self.pool.acquire().await?;
+            let row = match token.kind() {
+                TokenKind::Session => {
+                    sessions::find_live(&mut conn, token.selector()).await?.map(Row::from)
+                }
+                TokenKind::Api => {
+                    api_tokens::find_live(&mut conn, token.selector()).await?.map(Row::from)
+                }
+                TokenKind::Webhook | TokenKind::Invite => None,
+            };
+            Ok(row)
+        })
+        .await
     }
 
     /// Writes down that the token is used. Nobody is turned away because that failed.
@@ -206,13 +240,13 @@ impl Verifier {
         if !row.stale {
             return;
         }
-        let written = async {
+        let written = in_time(async {
             let mut conn = self.pool.acquire().await?;
             match row.id {
                 RowId::Session(id) => sessions::touch(&mut conn, id).await,
                 RowId::Token(id) => api_tokens::touch(&mut conn, id).await,
             }
-        };
+        });
         if let Err(error) = written.await {
             tracing::warn!(%error, "cannot write down the use of a token");
         }
@@ -252,6 +286,14 @@ impl From<api_tokens::LiveToken> for Row {
             stale: token.stale,
         }
     }
+}
+
+/// What the database answers, unless it takes too long. Boxed, because a question in flight is large and most tokens need none.
+fn in_time<T>(
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> impl Future<Output = Result<T, VerifyError>> {
+    let answered = tokio::time::timeout(ANSWER_WITHIN, Box::pin(work));
+    async { Ok(answered.await.map_err(|_| VerifyError::TimedOut)??) }
 }
 
 /// The hash of a token's secret half, as the database keeps it; it names its scheme.

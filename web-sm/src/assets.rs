@@ -20,12 +20,6 @@ pub(crate) struct Asset {
 impl Asset {
     /// Every static file.
     pub(crate) const ALL: [&'static Self; 5] = [&APP_CSS, &APP_JS, &ICONS, &FAVICON, &DATASTAR_JS];
-
-    /// How large it is before compression, bytes.
-    #[cfg(test)]
-    pub(crate) const fn bytes(&self) -> &'static [u8] {
-        self.bytes
-    }
 }
 
 /// A year: the content of a hashed address never changes.

@@ -41,7 +41,7 @@ pub(crate) fn login(return_to: &str) -> String {
 }
 
 /// One segment of a path, percent-encoded (RFC 3986 section 2.3 says what stays).
-fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

@@ -16,14 +16,26 @@ const idOf = row => row.id.slice(-36);
 const isMine = row => row.dataset.author === me;
 const clamp = n => (n > 99 ? '99+' : n);
 
+// Where storage is full or off, things are kept as long as the page.
+const kept = new Map();
 const store = {
-  get(name) { try { return JSON.parse(localStorage.getItem(name)); } catch { return null; } },
-  set(name, value) { try { value ? localStorage.setItem(name, JSON.stringify(value)) : localStorage.removeItem(name); } catch { /* full or off */ } },
-  keys(prefix) { try { return Object.keys(localStorage).filter(name => name.startsWith(prefix)).sort(); } catch { return []; } },
+  get(name) { try { return JSON.parse(kept.get(name) ?? localStorage.getItem(name)); } catch { return null; } },
+  set(name, value) {
+    kept.delete(name);
+    try { value ? localStorage.setItem(name, JSON.stringify(value)) : localStorage.removeItem(name); } catch { if (value) kept.set(name, JSON.stringify(value)); }
+  },
+  keys(prefix) {
+    const names = new Set(kept.keys());
+    try { Object.keys(localStorage).forEach(name => names.add(name)); } catch { /* off */ }
+    return [...names].filter(name => name.startsWith(prefix)).sort();
+  },
 };
+const session = (() => { try { return sessionStorage; } catch { return null; } })();
 
+// What hangs is as good as not reached: behind it others wait.
 const post = (path, body = {}) => fetch(path, {
   method: 'POST',
+  signal: AbortSignal.timeout(15000),
   headers: { 'Content-Type': 'application/json', 'X-Ajet-CSRF': '1' },
   body: JSON.stringify(body),
 });
@@ -195,7 +207,7 @@ const toBottom = () => {
 const queuePrefix = key('unsent', '');
 const queue = () => store.keys(queuePrefix).map(name => ({ name, ...store.get(name) })).filter(entry => entry.id);
 const save = ({ name, ...entry }) => store.set(name, entry);
-let sending = false, tries = 0, retryTimer = 0, live = false;
+let sending = false, tries = 0, failing = 0, retryTimer = 0, live = false;
 
 const note = (row, template) => {
   const box = $('.msg-note', row);
@@ -230,17 +242,15 @@ const drawEntry = entry => {
   else note(row, entry.waiting && 'waiting-note');
 };
 
-const flush = async () => {
-  if (sending) return;
-  sending = true;
-  clearTimeout(retryTimer);
-  for (let entry; (entry = queue().find(one => !one.failed)); ) {
+const sendAll = async () => {
+  // What the server refused is out of the way; what it could not be reached for holds up the rest, to keep the order.
+  for (let entry; (entry = queue().find(one => !one.failed || one.retry)) && !entry.failed; ) {
     let response = null;
     try {
       response = await post(`/channels/${entry.channel}/messages`, { body_md: entry.body, client_msg_id: entry.id, parent_id: entry.parent });
     } catch { /* not reached */ }
     if (response?.ok) {
-      tries = 0;
+      tries = failing = 0;
       store.set(entry.name);
       const { id } = await response.json().catch(() => ({}));
       const row = $(`#pending-${entry.id}`);
@@ -255,9 +265,10 @@ const flush = async () => {
       drawEntry(entry);
     } else {
       tries += 1;
-      // Without a stream the whole connection is gone: wait for it. With one, a few quick tries, then say so.
-      if (live && tries > 3 && response?.status !== 429) {
-        tries = 0;
+      failing ||= Date.now();
+      // Without a stream the whole connection is gone: wait for it. With one, a minute of tries, then say so.
+      if (live && Date.now() - failing > 60000 && response?.status !== 429) {
+        tries = failing = 0;
         entry.failed = 'Not sent, the server could not be reached.';
         entry.retry = true;
       } else {
@@ -267,10 +278,27 @@ const flush = async () => {
       }
       save(entry);
       drawEntry(entry);
-      if (!entry.failed) break;
+      break;
     }
   }
-  sending = false;
+};
+
+const flush = async () => {
+  if (sending) return;
+  sending = true;
+  clearTimeout(retryTimer);
+  try { await sendAll(); } finally { sending = false; }
+};
+
+// What could not be sent is tried once more.
+const retryAll = () => {
+  tries = failing = 0;
+  for (const entry of queue().filter(one => one.retry)) {
+    const again = { ...entry, failed: undefined, retry: undefined };
+    save(again);
+    drawEntry(again);
+  }
+  flush();
 };
 
 const submit = box => {
@@ -284,7 +312,7 @@ const submit = box => {
   box.typing(false);
   if (box.parent) $('#thread-scroll').scrollTop = 0;
   else toBottom();
-  flush();
+  retryAll();
 };
 
 // ---- boxes to write in ----
@@ -312,15 +340,14 @@ const sends = event => event.key === 'Enter' && !event.shiftKey && !event.isComp
 
 const box = form => {
   const text = $('textarea', form), draft = key('draft', form.dataset.channel, form.dataset.parent ?? '');
-  let saveTimer = 0, saidAt = 0, stopTimer = 0, told = Promise.resolve();
+  let saveTimer = 0, unsaved = false, saidAt = 0, stopTimer = 0, told = Promise.resolve();
   const self = {
     text,
     channel: form.dataset.channel,
     parent: form.dataset.parent,
     set(value) {
       text.value = value;
-      clearTimeout(saveTimer);
-      store.set(draft, value);
+      keep();
       self.changed();
     },
     changed() {
@@ -338,15 +365,22 @@ const box = form => {
       told = told.then(() => post('/typing', body)).catch(() => {});
     },
   };
+  const keep = () => {
+    clearTimeout(saveTimer);
+    unsaved = false;
+    store.set(draft, text.value);
+  };
   text.value = store.get(draft) ?? '';
   self.changed();
   text.addEventListener('input', () => {
     self.changed();
     self.typing(!!text.value);
     clearTimeout(saveTimer);
-    saveTimer = setTimeout(() => { store.set(draft, text.value); drawPencils(); }, 500);
+    unsaved = true;
+    saveTimer = setTimeout(() => { keep(); drawPencils(); }, 500);
   });
-  addEventListener('pagehide', () => { store.set(draft, text.value); });
+  // Only what was written here: another tab may know better.
+  addEventListener('pagehide', () => { if (unsaved) keep(); });
   text.addEventListener('keydown', event => {
     const mark = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && marks[event.key.toLowerCase()];
     if (sends(event)) {
@@ -382,6 +416,7 @@ const drawPencils = () => {
 // Menus and dialogs come when the page has come to rest, or when somebody is faster.
 let extras = null;
 const loadExtras = () => extras ??= fetch('/extras').then(async response => {
+  if (!response.ok) throw response;
   ($('#main') ?? document.body).insertAdjacentHTML('beforeend', await response.text());
 }).catch(() => {
   extras = null;
@@ -390,16 +425,28 @@ const loadExtras = () => extras ??= fetch('/extras').then(async response => {
 
 // ---- what one does with a message ----
 
+// The forms of messages that are being edited, by the id of the row: where a row is drawn anew, its form comes back.
+const edits = new Map();
+const showEdit = (row, form) => {
+  const body = $('.msg-body', row), text = $('textarea', form);
+  row.classList.add('editing');
+  body.hidden = true;
+  body.after(form);
+  grow(text);
+};
+
 const edit = async row => {
   if (!isMine(row) || !$('.prose', row) || $('form.edit', row)) return;
-  const body = $('.msg-body', row), source = await fetch(`/messages/${idOf(row)}/source`).catch(() => null);
+  const source = await fetch(`/messages/${idOf(row)}/source`).catch(() => null);
   if (!source?.ok) return toast('This message cannot be edited now. Try again.', true);
   const { body_md: before } = await source.json();
   await loadExtras();
-  const form = clone('edit-form').firstElementChild, text = $('textarea', form);
+  const form = clone('edit-form').firstElementChild, text = $('textarea', form), { id } = row;
   const close = () => {
+    edits.delete(id);
+    row = form.closest('.msg') ?? row;
     form.remove();
-    body.hidden = false;
+    $('.msg-body', row).hidden = false;
     row.classList.remove('editing');
     (row.closest('#pane') ? $('#thread-input') : $('#composer-input'))?.focus();
   };
@@ -421,12 +468,25 @@ const edit = async row => {
       saveIt();
     }
   });
-  row.classList.add('editing');
-  body.hidden = true;
-  body.after(form);
-  grow(text);
+  edits.set(id, form);
+  showEdit(row, form);
   text.focus();
   text.selectionStart = text.value.length;
+};
+
+// The page was drawn anew, without what only this page knows.
+const redrawn = () => {
+  queue().forEach(drawEntry);
+  for (const one of boxes) one.changed();
+  for (const [id, form] of edits) {
+    const row = document.getElementById(id);
+    if (!row || !$('.prose', row)) edits.delete(id);
+    else if (!row.contains(form)) {
+      showEdit(row, form);
+      // The focus was in it when it went away.
+      if (document.activeElement === document.body) $('textarea', form).focus();
+    }
+  }
 };
 
 const remove = async row => {
@@ -527,23 +587,32 @@ const rowOf = target => target.closest?.('.messages > .msg[id*="message-"]:has(.
 
 // ---- the connection ----
 
-let heardAt = Date.now(), lostTimer = 0;
+// Datastar opens its stream again when the page is shown, and has no other way to be asked. Between `retrying` and the end of its
+// pause, 30 s at most, it must not be asked: it would open two.
+const shared = /^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
+const pausing = () => !live && retrying && Date.now() - heardAt < 31000;
+addEventListener('visibilitychange', event => {
+  if (!event.isTrusted) return;
+  // A connection that all tabs share has room for the streams of hidden ones; so they stay, for the title.
+  if (shared || pausing()) event.stopPropagation();
+  else if (!document.hidden) heardAt = Date.now();
+}, true);
+
+let heardAt = Date.now(), lostTimer = 0, retrying = false, ended = false;
 const lost = () => {
   live = false;
+  heardAt = Date.now();
   lostTimer ||= setTimeout(() => $('#banner').replaceChildren(clone('reconnecting')), 5000);
 };
 const heard = () => {
   heardAt = Date.now();
+  retrying = false;
   if (live) return;
   live = true;
   clearTimeout(lostTimer);
   lostTimer = 0;
   $('#banner').replaceChildren();
-  for (const entry of queue().filter(one => one.retry)) {
-    save({ ...entry, failed: undefined, retry: undefined });
-    drawEntry({ ...entry, failed: undefined });
-  }
-  flush();
+  retryAll();
 };
 
 document.addEventListener('datastar-fetch', event => {
@@ -554,27 +623,30 @@ document.addEventListener('datastar-fetch', event => {
     const selector = argsRaw.selector ?? `#${argsRaw.elements.split(' id="')[1]?.split('"')[0]}`;
     if (!$(selector)) event.stopImmediatePropagation();
   }
-  if (type === 'retrying') lost();
-  else if (type === 'finished') clearTimeout(lostTimer);
-  else if (type.startsWith('datastar-')) {
+  if (type === 'retrying') {
+    lost();
+    retrying = true;
+  } else if (type === 'finished') {
+    ended = true;
+    clearTimeout(lostTimer);
+  } else if (type.startsWith('datastar-')) {
     heard();
     const signals = argsRaw?.signals ? JSON.parse(argsRaw.signals) : {};
     badge = signals._badge ?? badge;
     here = signals._here ?? here;
     if ('_badge' in signals) drawTitle();
-    // The list was drawn anew, without the rows that only this page knows.
-    if ('_resync' in signals) setTimeout(() => queue().forEach(drawEntry));
+    if ('_resync' in signals) setTimeout(redrawn);
   }
 });
 
-// A connection that is neither open nor closed says nothing at all: heartbeats come every 15 s.
-setInterval(() => {
-  if (document.hidden || !live || Date.now() - heardAt < 45000) return;
+const reopen = () => {
+  if (ended || document.hidden || pausing()) return;
   lost();
-  heardAt = Date.now();
-  if (/^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol)) location.reload();
-  else document.dispatchEvent(new Event('visibilitychange'));
-}, 15000);
+  document.dispatchEvent(new Event('visibilitychange'));
+};
+
+// A connection that is neither open nor closed says nothing at all: heartbeats come every 15 s.
+setInterval(() => { if (Date.now() - heardAt > 45000) reopen(); }, 15000);
 
 const beat = () => post('/api/heartbeat').catch(() => {});
 beat();
@@ -646,7 +718,7 @@ document.addEventListener('keydown', event => {
 
 // ---- clicks ----
 
-const keepScroll = () => view && sessionStorage.setItem('ajet:scroll', JSON.stringify([canonical, view.scrollTop]));
+const keepScroll = () => view && session?.setItem('ajet:scroll', JSON.stringify([canonical, view.scrollTop]));
 
 document.addEventListener('click', event => {
   const { target } = event, button = target.closest('button');
@@ -669,6 +741,7 @@ document.addEventListener('click', event => {
     if (!entry || button.matches('.drop')) {
       row.remove();
       if (entry) store.set(entry.name);
+      flush();
     } else {
       const again = { ...entry, failed: undefined, retry: undefined };
       save(again);
@@ -698,19 +771,19 @@ document.addEventListener('contextmenu', event => {
   }
 });
 addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
-addEventListener('online', flush);
+addEventListener('online', () => { reopen(); flush(); });
 
 // ---- begin ----
 
 localize();
 redate();
 drawPencils();
+const boxes = list ? $$('form.composer').map(box) : [];
 if (list) {
-  const boxes = $$('form.composer').map(box);
   // Nothing unread: no need to say that it was read.
   if (!$('#channel-list [aria-current] :is(.n, .count), #dm-list [aria-current] :is(.n, .count)')) read = newest()?.id ?? null;
-  const [path, top] = JSON.parse(sessionStorage.getItem('ajet:scroll') ?? '[]');
-  sessionStorage.removeItem('ajet:scroll');
+  const [path, top] = JSON.parse(session?.getItem('ajet:scroll') ?? '[]');
+  session?.removeItem('ajet:scroll');
   const target = $('.msg.target'), divider = $('#unread-divider');
   if (target) target.scrollIntoView({ block: 'center' });
   else if (path === canonical) view.scrollTop = top;

@@ -43,7 +43,7 @@ async fn list(
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<Page<ChannelView>>> {
     let mut conn = state.db.acquire().await?;
-    caller.community(&mut conn, id, Action::ReadCommunity).await?;
+    caller.reads_community(&mut conn, id, Action::ReadCommunity).await?;
     let views = channels::list(&mut conn, caller.user_id(), Listed::Of(id)).await?;
     Ok(Json(slice(views, page, |view| view.channel.id.uuid())?))
 }
@@ -154,15 +154,10 @@ async fn leave(State(state): State<AppState>, member: Member) -> ApiResult<Statu
 
 /// Leaves a channel: by this route, or by taking oneself out of its members.
 pub(super) async fn leave_channel(state: &AppState, member: &Member) -> ApiResult<StatusCode> {
-    let (mut tx, access) = member.begin(state, Action::LeaveChannel).await?;
-    channel_members::remove(
-        &mut tx,
-        &member.caller.cause(),
-        access.channel.id,
-        member.caller.user_id(),
-        Going::Left,
-    )
-    .await?;
+    let user_id = member.caller.user_id();
+    let (mut tx, access) = member.begin_ending(state, Action::LeaveChannel, user_id).await?;
+    let cause = member.caller.cause();
+    channel_members::remove(&mut tx, &cause, access.channel.id, user_id, Going::Left).await?;
     state.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }

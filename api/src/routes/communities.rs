@@ -82,7 +82,7 @@ async fn get(
     Path(id): Path<CommunityId>,
 ) -> ApiResult<Json<Community>> {
     let mut conn = state.db.acquire().await?;
-    caller.community(&mut conn, id, Action::ReadCommunity).await?;
+    caller.reads_community(&mut conn, id, Action::ReadCommunity).await?;
     Ok(Json(db::communities::find(&mut conn, id).await?.ok_or(ApiError::NotFound)?))
 }
 

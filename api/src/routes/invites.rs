@@ -55,7 +55,7 @@ async fn list(
 ) -> ApiResult<Json<Page<Invite>>> {
     let keyset = keyset_from_end(page)?;
     let mut conn = state.db.acquire().await?;
-    caller.community(&mut conn, id, Action::ManageInvites).await?;
+    caller.reads_community(&mut conn, id, Action::ManageInvites).await?;
     Ok(Json(invites::list(&mut conn, id, keyset).await?))
 }
 

@@ -44,13 +44,15 @@ async fn update(
     caller.session()?;
     check_status(&change)?;
     let mut tx = state.db.begin().await?;
-    db::users::update(&mut tx, caller.user_id(), &change).await.map_err(|error| {
+    let changed = db::users::update(&mut tx, caller.user_id(), &change).await.map_err(|error| {
         ApiError::on_constraint(error, db::users::USERNAME_KEY, || {
             ApiError::Conflict("username-taken", "this username is taken")
         })
     })?;
     let me = db::users::me(&mut tx, caller.user_id()).await?.ok_or(ApiError::Unauthenticated)?;
-    announce(&mut tx, &caller, &me).await?;
+    if changed {
+        announce(&mut tx, &caller, &me).await?;
+    }
     state.commit(tx).await?;
     Ok(Json(me))
 }

@@ -42,7 +42,7 @@ async fn list(
 ) -> ApiResult<Json<Page<CommunityMember>>> {
     let keyset = keyset_from_start(page)?;
     let mut conn = state.db.acquire().await?;
-    caller.community(&mut conn, id, Action::ReadCommunity).await?;
+    caller.reads_community(&mut conn, id, Action::ReadCommunity).await?;
     Ok(Json(community_members::list(&mut conn, id, keyset).await?))
 }
 
@@ -57,7 +57,7 @@ async fn get(
     Path((id, user_id)): Path<(CommunityId, UserId)>,
 ) -> ApiResult<Json<CommunityMember>> {
     let mut conn = state.db.acquire().await?;
-    caller.community(&mut conn, id, Action::ReadCommunity).await?;
+    caller.reads_community(&mut conn, id, Action::ReadCommunity).await?;
     Ok(Json(community_members::find(&mut conn, id, user_id).await?.ok_or(ApiError::NotFound)?))
 }
 
@@ -74,15 +74,20 @@ async fn update(
     Json(change): Json<UpdateMember>,
 ) -> ApiResult<Json<CommunityMember>> {
     let mut tx = state.db.begin().await?;
-    let before = decide(&mut tx, &caller, id, user_id, |_| Action::ChangeRole(change.role)).await?;
+    let decided =
+        decide(&mut tx, &caller, id, user_id, |_| Action::ChangeRole(change.role)).await?;
     if change.role != Role::Owner {
-        keep_an_owner(&mut tx, id, user_id).await?;
+        decided.keep_an_owner()?;
     }
     let cause = caller.cause();
     if community_members::set_role(&mut tx, &cause, id, user_id, change.role).await? {
         let entry = audit::Entry::done("role.changed").within(id).on("user", user_id);
-        audit::insert(&mut tx, &cause, &entry.with(json!({ "from": before, "to": change.role })))
-            .await?;
+        audit::insert(
+            &mut tx,
+            &cause,
+            &entry.with(json!({ "from": decided.role, "to": change.role })),
+        )
+        .await?;
         notices::tell(&mut tx, &cause, user_id, Notice::Community(id)).await?;
     }
     let member = community_members::find(&mut tx, id, user_id).await?.ok_or(ApiError::NotFound)?;
@@ -105,45 +110,61 @@ async fn remove(
     decide(&mut tx, &caller, id, user_id, |is_self| {
         if is_self { Action::LeaveCommunity } else { Action::RemoveMember }
     })
-    .await?;
-    keep_an_owner(&mut tx, id, user_id).await?;
+    .await?
+    .keep_an_owner()?;
     let cause = caller.cause();
     let going = if is_self { Going::Left } else { Going::Removed };
-    community_members::remove(&mut tx, &cause, id, user_id, going).await?;
-    notices::tell(&mut tx, &cause, user_id, Notice::Community(id)).await?;
-    let action = if is_self { "member.left" } else { "member.removed" };
-    audit::insert(&mut tx, &cause, &audit::Entry::done(action).within(id).on("user", user_id))
-        .await?;
+    if community_members::remove(&mut tx, &cause, id, user_id, going).await? {
+        notices::tell(&mut tx, &cause, user_id, Notice::Community(id)).await?;
+        let action = if is_self { "member.left" } else { "member.removed" };
+        audit::insert(&mut tx, &cause, &audit::Entry::done(action).within(id).on("user", user_id))
+            .await?;
+    }
     state.commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Decides about an action on a member, who must be one; returns their role.
+/// What was decided about a member: held until the transaction ends.
+struct Decided {
+    role: Role,
+    is_last_owner: bool,
+}
+
+impl Decided {
+    /// A community keeps at least one owner (A100).
+    fn keep_an_owner(&self) -> ApiResult<()> {
+        if self.is_last_owner {
+            return Err(ApiError::Conflict(
+                "last-owner",
+                "a community keeps at least one owner; make somebody else an owner first",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Decides about an action on a member, who must be one.
 async fn decide(
     tx: &mut Tx,
     caller: &Caller,
     community_id: CommunityId,
     user_id: UserId,
     action: impl FnOnce(bool) -> Action,
-) -> ApiResult<Role> {
-    // Seeing the community comes first: to others neither it nor its members exist.
-    let resource = caller.community(tx, community_id, Action::ReadCommunity).await?;
-    let target_role = community_members::role(tx, community_id, user_id).await?;
+) -> ApiResult<Decided> {
+    // Seeing the community comes first: to others neither it nor its members exist, and they hold nobody up.
+    caller.reads_community(tx, community_id, Action::ReadCommunity).await?;
+    let people = [caller.user_id(), user_id];
+    let held = community_members::hold_with_owners(tx, community_id, &people).await?;
+    let role_of = |id| held.iter().find(|(holder, _)| *holder == id).map(|(_, role)| *role);
     let is_self = user_id == caller.user_id();
-    caller.permit(action(is_self), &Resource { target_role, is_self, ..resource })?;
-    target_role.ok_or(ApiError::NotFound)
-}
-
-/// A community keeps at least one owner (A100). The owners stay locked, so that the last two cannot both go.
-async fn keep_an_owner(tx: &mut Tx, community_id: CommunityId, going: UserId) -> ApiResult<()> {
-    let owners = community_members::lock_owners(tx, community_id).await?;
-    if owners == [going] {
-        return Err(ApiError::Conflict(
-            "last-owner",
-            "a community keeps at least one owner; make somebody else an owner first",
-        ));
-    }
-    Ok(())
+    let (role, target_role) = (role_of(caller.user_id()), role_of(user_id));
+    let resource = Resource { role, target_role, is_self, ..Resource::default() };
+    // Again, because the caller may have been removed in the meantime.
+    caller.permit(Action::ReadCommunity, &resource)?;
+    caller.permit(action(is_self), &resource)?;
+    let mut owners = held.iter().filter(|(_, role)| *role == Role::Owner).map(|(id, _)| *id);
+    let is_last_owner = owners.next() == Some(user_id) && owners.next().is_none();
+    Ok(Decided { role: target_role.ok_or(ApiError::NotFound)?, is_last_owner })
 }
 
 /// The people in a channel, with who is online.
@@ -172,7 +193,8 @@ async fn add_to_channel(
     member: Member,
     Json(request): Json<AddChannelMember>,
 ) -> ApiResult<StatusCode> {
-    let (mut tx, access) = member.begin(&state, Action::AddChannelMember).await?;
+    let (mut tx, access) =
+        member.begin_about(&state, Action::AddChannelMember, &[request.user_id]).await?;
     let community_id = access.channel.community_id.ok_or(ApiError::NotFound)?;
     community_members::role(&mut tx, community_id, request.user_id)
         .await?
@@ -203,7 +225,7 @@ async fn remove_from_channel(
     if user_id == member.caller.user_id() {
         return super::channels::leave_channel(&state, &member).await;
     }
-    let (mut tx, access) = member.begin(&state, Action::ReadChannel).await?;
+    let (mut tx, access) = member.begin_ending(&state, Action::ReadChannel, user_id).await?;
     let target_role = match access.channel.community_id {
         Some(community_id) => community_members::role(&mut tx, community_id, user_id).await?,
         None => None,

@@ -189,7 +189,7 @@ pub(super) async fn act_on(
     action: Action,
 ) -> ApiResult<(Located, Access)> {
     let located = messages::locate(conn, id).await?.ok_or(ApiError::NotFound)?;
-    let access = authz::channel_access_held(conn, caller.user_id(), located.channel_id)
+    let access = authz::channel_access_held(conn, caller.user_id(), located.channel_id, &[])
         .await?
         .ok_or(ApiError::NotFound)?;
     // Nobody is the author of what the system tells.

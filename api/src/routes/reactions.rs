@@ -1,6 +1,6 @@
 //! Reactions: giving and taking back, as often as one likes.
 
-use ajet_shared::actions::Action;
+use ajet_shared::actions::{Action, DenyReason};
 use ajet_shared::db::reactions::{self, Change, Changed};
 use ajet_shared::http::{Json, Path};
 use ajet_shared::id::MessageId;
@@ -66,6 +66,7 @@ async fn change(
         }
         Changed::Already(reactions) => Ok(Json(reactions)),
         Changed::Gone => Err(GONE),
+        Changed::Archived => Err(ApiError::Denied(DenyReason::Archived)),
         Changed::Full => Err(ApiError::Conflict(
             "too-many-reactions",
             "the message has as many different reactions as it may have",

@@ -29,12 +29,11 @@ async fn get(State(state): State<AppState>, caller: Caller) -> ApiResult<Json<Sy
     caller.scope(Scope::MessagesRead)?;
     // Position before state: what happens in between comes again by the stream, and nothing is missed.
     let cursor = cursor(&state).await?;
-    let mut tx = state.db.begin().await?;
-    let mut sync = db::sync::load(&mut tx, caller.user_id(), cursor)
+    let mut conn = state.db.acquire().await?;
+    let mut sync = db::sync::load(&mut conn, caller.user_id(), cursor)
         .await?
         .ok_or(ApiError::Unauthenticated)?;
     sync.session_id = caller.session_id;
-    tx.commit().await?;
     Ok(Json(sync))
 }
 

@@ -14,6 +14,7 @@ mod invites;
 mod me;
 mod messages;
 mod posting;
+mod races;
 mod reactions;
 mod read_state;
 mod relay;

@@ -179,6 +179,28 @@ async fn a_stream_that_is_gone_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_stream_that_was_replaced_under_a_connected_relay_gets_everything_again() {
+    let app = App::start().await;
+    let ann = app.user("ann").await;
+    let (_, general) = app.community(&ann, "Team").await;
+    eventually("all is published", async || published(&app.db).await).await;
+    let bus = Bus::connect(app.nats_url(), "test").await.unwrap();
+    bus.delete_stream().await.unwrap();
+    bus.ensure_stream(1).await.unwrap();
+    // Takes the number of an event that was lost, which therefore must not count as kept.
+    say(&ann, &general, "hello").await;
+    eventually("a new epoch begins", async || {
+        bus.position().await.is_ok_and(|position| position.epoch == 2)
+    })
+    .await;
+    eventually("all is published", async || published(&app.db).await).await;
+    let written: Vec<Uuid> =
+        sqlx::query_scalar("SELECT event_id FROM outbox").fetch_all(&app.db).await.unwrap();
+    let arrived: Vec<Uuid> = stream(&bus).await.iter().map(|event| event.id.uuid()).collect();
+    assert!(written.iter().all(|id| arrived.contains(id)), "{written:?} {arrived:?}");
+}
+
+#[tokio::test]
 async fn a_database_from_a_backup_begins_a_new_epoch() {
     let mut app = App::start().await;
     let ann = app.user("ann").await;
@@ -249,10 +271,8 @@ async fn another_instance_takes_over() {
     eventually("all is published", async || published(&app.db).await).await;
     assert_eq!(app.metric("chat_relay_leader").await, 1);
     app.end().await;
-    let started = std::time::Instant::now();
     say(&at_other, &general, "1").await;
     eventually("the other one leads", async || published(&app.db).await).await;
-    assert!(started.elapsed() < std::time::Duration::from_millis(1_500));
     let bus = Bus::connect(app.nats_url(), "test").await.unwrap();
     assert_eq!(texts(&stream(&bus).await), ["0", "1"]);
     assert_eq!(bus.position().await.unwrap().epoch, 1);

@@ -199,10 +199,18 @@ impl Drop for Stack {
     }
 }
 
-/// Passes connections on to a server, or cuts them.
+/// Passes connections on to a server, cuts them, or lets them hang.
 pub(crate) struct Gate {
-    url: String,
-    open: tokio::sync::watch::Sender<bool>,
+    /// The server's address through this gate.
+    pub(crate) url: String,
+    flow: tokio::sync::watch::Sender<Flow>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Open,
+    Shut,
+    Stalled,
 }
 
 impl Gate {
@@ -212,33 +220,41 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
-        let (open, opened) = tokio::sync::watch::channel(true);
+        let (flow, flowing) = tokio::sync::watch::channel(Flow::Open);
         tokio::spawn(async move {
             while let Ok((mut inside, _)) = listener.accept().await {
-                let (server, mut opened) = (server.clone(), opened.clone());
+                let (server, mut flowing) = (server.clone(), flowing.clone());
                 tokio::spawn(async move {
-                    if !*opened.borrow() {
+                    let flow = *flowing.wait_for(|flow| *flow != Flow::Stalled).await.unwrap();
+                    if flow == Flow::Shut {
                         return;
                     }
                     let mut outside = tokio::net::TcpStream::connect(server).await.unwrap();
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut inside, &mut outside) => {}
-                        _ = opened.wait_for(|open| !open) => {}
+                        _ = flowing.wait_for(|flow| *flow != Flow::Open) => {}
                     }
+                    // What hangs is cut when the rest goes on.
+                    let _ = flowing.wait_for(|flow| *flow != Flow::Stalled).await;
                 });
             }
         });
-        Self { url: url.to_string(), open }
+        Self { url: url.to_string(), flow }
     }
 
     /// Cuts every connection and lets no new one through.
     pub(crate) fn shut(&self) {
-        self.open.send_replace(false);
+        self.flow.send_replace(Flow::Shut);
+    }
+
+    /// Takes connections and bytes, and never answers.
+    pub(crate) fn stall(&self) {
+        self.flow.send_replace(Flow::Stalled);
     }
 
     /// Lets connections through again.
     pub(crate) fn open(&self) {
-        self.open.send_replace(true);
+        self.flow.send_replace(Flow::Open);
     }
 }
 

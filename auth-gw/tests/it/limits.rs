@@ -81,3 +81,34 @@ async fn too_many_streams_are_refused() {
     crate::harness::eventually("a place is free", async || open().await.status() == StatusCode::OK)
         .await;
 }
+
+#[tokio::test]
+async fn one_ipv6_household_counts_as_one() {
+    let stack =
+        Stack::start_with(&["--limit-auth-hour=1/3600", "--trusted-proxies=127.0.0.0/8"]).await;
+    let mut browser = stack.browser();
+    let mut start = async |ip: &str| {
+        let request = browser.request(Method::GET, "/auth/dev/start").header("x-forwarded-for", ip);
+        browser.send(request).await.status()
+    };
+    assert_eq!(start("2001:db8::1").await, StatusCode::SEE_OTHER);
+    assert_eq!(start("2001:db8::2").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(start("2001:db8:0:1::1").await, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn invites_are_tried_only_so_often_over_the_api_too() {
+    let stack = Stack::start_with(&["--limit-invite-redeem=1/60"]).await;
+    let mut owner = stack.owner().await;
+    let token = owner.session().unwrap().to_owned();
+    owner.cookies.clear();
+    let mut accept = async || {
+        let request = owner
+            .request(Method::POST, "/api/invites/accept")
+            .bearer_auth(&token)
+            .json(&serde_json::json!({ "code": "guess" }));
+        owner.send(request).await
+    };
+    assert_eq!(accept().await.headers()["ratelimit-policy"], "\"invite-redeem\";q=1;w=60");
+    assert_eq!(accept().await.status(), StatusCode::TOO_MANY_REQUESTS);
+}

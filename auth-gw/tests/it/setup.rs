@@ -90,3 +90,24 @@ async fn without_the_token_nothing_begins() {
     assert_eq!(problem(browser.send(request).await).await, (403, "csrf".to_owned()));
     assert_eq!(stack.count("SELECT count(*) FROM oauth_tx").await, 0);
 }
+
+#[tokio::test]
+async fn who_guesses_the_token_is_locked_out() {
+    let stack = Stack::start_with(&["--limit-badtoken=2/60"]).await;
+    let mut guesser = stack.browser();
+    for _ in 0..3 {
+        assert_eq!(guesser.open("/setup?token=guess").await.status(), StatusCode::FORBIDDEN);
+    }
+    let answer = guesser.open(&format!("/setup?token={SETUP_TOKEN}")).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn looking_at_the_set_up_counts_as_signing_in() {
+    let stack = Stack::start_with(&["--limit-auth=2/60"]).await;
+    let mut browser = stack.browser();
+    for status in [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+        let answer = browser.open(&format!("/setup?token={SETUP_TOKEN}")).await;
+        assert_eq!(answer.status(), status);
+    }
+}

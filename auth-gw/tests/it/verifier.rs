@@ -1,8 +1,10 @@
 //! The verifier of tokens that the gateway and the api share.
 
+use std::time::Duration;
+
 use ajet_shared::db;
 use ajet_shared::token::{Token, TokenKind};
-use ajet_shared::verify::{STATE_AGE_MAX, Verifier};
+use ajet_shared::verify::{STATE_AGE_MAX, Verifier, VerifyError};
 
 use crate::harness::{Stack, eventually};
 
@@ -67,12 +69,36 @@ async fn a_session_ends_within_a_second_and_lives_on_by_use() {
     let mut conn = stack.db.acquire().await.unwrap();
     let user_id = identity.user_id;
     assert_eq!(db::sessions::list(&mut conn, user_id, identity.session_id).await.unwrap().len(), 1);
-    assert_eq!(
-        db::sessions::delete_others(&mut conn, user_id, None).await.unwrap(),
-        [identity.session_id.unwrap()]
-    );
+    let session_id = identity.session_id.unwrap();
+    assert!(db::sessions::delete(&mut conn, user_id, session_id).await.unwrap());
     tokio::time::sleep(STATE_AGE_MAX).await;
     assert_eq!(verifier.verify(token).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_keeps_nobody_waiting_for_the_others() {
+    let stack = Stack::start().await;
+    let owner = stack.owner().await;
+    let token = owner.session().unwrap();
+    let verifier = || Verifier::new(db::pool(&stack.gate.url, "test").unwrap());
+    let (known, fresh) = (verifier(), verifier());
+    known.verify(token).await.unwrap().unwrap();
+    tokio::time::sleep(STATE_AGE_MAX).await;
+    stack.gate.stall();
+    for verifier in [&known, &fresh] {
+        let asked = futures::future::join_all((0..10).map(|_| verifier.verify(token)));
+        let answers = tokio::time::timeout(Duration::from_secs(8), asked).await.expect("answers");
+        for answer in answers {
+            assert!(answer.is_err_and(|error| VerifyError::is_unavailable(&error)));
+        }
+    }
+    stack.gate.open();
+    for verifier in [&known, &fresh] {
+        eventually("the database answers again", async || {
+            verifier.verify(token).await.is_ok_and(|identity| identity.is_some())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -63,8 +63,21 @@ impl World {
 
     /// Messages of `#general`, ascending.
     pub(crate) fn with_messages(self, bodies: &[&str]) -> Self {
-        self.shared.lock().unwrap().messages =
-            (1..).zip(bodies).map(|(seq, body)| message(seq, body)).collect();
+        self.with_all((1..).zip(bodies).map(|(seq, body)| message(seq, body)).collect())
+    }
+
+    pub(crate) fn with_all(self, messages: Vec<Value>) -> Self {
+        self.shared.lock().unwrap().messages = messages;
+        self
+    }
+
+    /// Once, the server knows `#general` only up to `last_seq`: what it has besides came later.
+    pub(crate) fn with_first_sync(self, last_seq: i64) -> Self {
+        let once = Mutex::new(Some(sync(last_seq)));
+        self.on(move |seen| {
+            let first = (seen.target == "/api/sync").then(|| once.lock().unwrap().take()).flatten();
+            first.map(|sync| axum::Json(sync).into_response())
+        });
         self
     }
 
@@ -180,12 +193,12 @@ pub(crate) fn message_id(seq: i64) -> String {
 pub(crate) fn message(seq: i64, body: &str) -> Value {
     json!({
         "id": message_id(seq), "channel_id": GENERAL, "seq": seq, "parent_id": null, "author": author(), "kind": "text", "body_md": body,
-        "created_at": format!("2026-11-20T11:{:02}:00Z", seq % 60), "edited_at": null, "deleted_at": null, "reply_count": 0,
+        "created_at": format!("2026-11-20T{:02}:{:02}:00Z", 11 + seq / 60, seq % 60), "edited_at": null, "deleted_at": null, "reply_count": 0,
         "last_reply_at": null, "reactions": [], "attachments": [], "mentions": [], "metadata": {}
     })
 }
 
-fn channel(id: &str, name: Option<&str>, joined: bool, kind: &str) -> Value {
+fn channel(id: &str, name: Option<&str>, joined: bool, kind: &str, last_seq: i64) -> Value {
     let members = if kind == "dm" {
         json!([author(), { "id": ME, "username": "ola", "display_name": "Ola Brandt", "avatar_url": null, "kind": "human" }])
     } else {
@@ -193,7 +206,7 @@ fn channel(id: &str, name: Option<&str>, joined: bool, kind: &str) -> Value {
     };
     json!({
         "id": id, "community_id": name.map(|_| COMMUNITY), "name": name, "kind": kind, "visibility": if kind == "dm" { "private" } else { "public" },
-        "topic": name.map(|_| "Everything that fits nowhere else"), "last_seq": 9, "created_at": "2026-11-01T08:00:00Z", "archived_at": null,
+        "topic": name.map(|_| "Everything that fits nowhere else"), "last_seq": last_seq, "created_at": "2026-11-01T08:00:00Z", "archived_at": null,
         "joined": joined, "member_count": 31, "last_read_seq": 1, "unread": 8, "mentions": 1, "notify_level": "mentions", "members": members
     })
 }
@@ -205,14 +218,15 @@ fn me() -> Value {
     })
 }
 
-fn sync() -> Value {
+/// `last_seq` is that of `#general`.
+pub(crate) fn sync(last_seq: i64) -> Value {
     json!({
         "cursor": "1.10", "me": me(), "session_id": null, "unread_notifications": 2,
         "communities": [{
             "id": COMMUNITY, "name": "Saltmarsh Labs", "slug": "saltmarsh", "created_at": "2026-11-01T08:00:00Z", "role": "admin",
-            "channels": [channel(GENERAL, Some("general"), true, "text")]
+            "channels": [channel(GENERAL, Some("general"), true, "text", last_seq)]
         }],
-        "dms": [channel(DM, None, true, "dm")]
+        "dms": [channel(DM, None, true, "dm", 0)]
     })
 }
 
@@ -243,10 +257,12 @@ fn route(seen: &Seen, messages: &[Value]) -> Response {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let body = match (seen.method.as_str(), segments.as_slice()) {
         ("GET", ["api", "me"]) => me(),
-        ("GET", ["api", "sync"]) => sync(),
+        ("GET", ["api", "sync"]) => {
+            sync(messages.iter().filter_map(|message| message["seq"].as_i64()).max().unwrap_or(0))
+        }
         ("GET", ["api", "communities", _, "channels"]) => page(json!([
-            channel(GENERAL, Some("general"), true, "text"),
-            channel(OPEN, Some("open"), false, "text")
+            channel(GENERAL, Some("general"), true, "text", 9),
+            channel(OPEN, Some("open"), false, "text", 9)
         ])),
         ("GET", ["api", "channels", id, "messages"]) => {
             let query =
@@ -260,10 +276,19 @@ fn route(seen: &Seen, messages: &[Value]) -> Response {
             let after = get("after").map_or(0, |id| {
                 messages.iter().position(|message| message["id"] == id).map_or(0, |at| at + 1)
             });
-            let rest = if *id == GENERAL { &messages[after..] } else { &[] };
+            let before = get("before").and_then(|id| messages.iter().position(|of| of["id"] == id));
+            let rest = if *id == GENERAL {
+                &messages[after..before.unwrap_or(messages.len())]
+            } else {
+                &[]
+            };
             let limit = get("limit").and_then(|limit| limit.parse::<usize>().ok()).unwrap_or(50);
             let start = if get("after").is_some() { 0 } else { rest.len().saturating_sub(limit) };
-            page(json!(rest[start..].iter().take(limit).collect::<Vec<_>>()))
+            let mut page = page(json!(rest[start..].iter().take(limit).collect::<Vec<_>>()));
+            if start > 0 {
+                page["prev"] = rest[start]["id"].clone();
+            }
+            page
         }
         ("POST", ["api", "channels", channel, "messages"]) => {
             let mut posted = message(99, seen.body["body_md"].as_str().unwrap());

@@ -1,10 +1,11 @@
 //! `tail` goes on by itself.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::process::ChildStdout;
 use std::sync::Mutex;
 
 use axum::http::Method;
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
 use crate::harness::{COMMUNITY, GENERAL, Running, World, message, message_id, problem, stream};
@@ -92,26 +93,83 @@ fn interrupt(child: &Running) {
     );
 }
 
+fn resync() -> String {
+    "id: 2.50\nevent: resync\ndata: {\"reason\":\"epoch\"}\n\n".to_owned()
+}
+
 #[test]
 fn what_cannot_be_replayed_is_read_again() {
-    let world = World::new().with_messages(&["one", "two", "three"]);
-    let resync = "id: 2.50\nevent: resync\ndata: {\"reason\":\"epoch\"}\n\n".to_owned();
-    let four = message(4, "four").clone();
-    let after = event(51, &four).replace("id: 1.51", "id: 2.51");
-    let third = event(49, &message(3, "three")).replace("id: 1.49", "id: 2.52");
-    serve(&world, vec![vec![ready(10)], vec!["retry: 20\n\n".to_owned(), resync, after, third]]);
-    let (_child, mut lines) = start(&world, &["tail", "general", "-n", "1", "--json=seq,text"]);
-    assert_eq!(next(&mut lines), r#"{"seq":3,"text":"three"}"#);
-    assert_eq!(next(&mut lines), r#"{"seq":4,"text":"four"}"#);
-    let read: Vec<String> = world
-        .seen(&Method::GET, &format!("/api/channels/{GENERAL}/messages"))
-        .into_iter()
-        .map(|seen| seen.target)
-        .collect();
-    assert!(
-        read.iter().any(|target| target.contains(&format!("after={}", message_id(3)))),
-        "{read:?}"
-    );
+    for channels in [&["general", "-n", "1"][..], &["-n", "1"]] {
+        let world = World::new().with_messages(&["one", "two", "three"]).with_first_sync(1);
+        let after = event(51, &message(4, "four")).replace("id: 1.51", "id: 2.51");
+        let third = event(49, &message(3, "three")).replace("id: 1.49", "id: 2.52");
+        let fifth = event(53, &message(5, "five")).replace("id: 1.53", "id: 2.53");
+        serve(
+            &world,
+            vec![vec![ready(10)], vec!["retry: 20\n\n".to_owned(), resync(), after, third, fifth]],
+        );
+        let args = [&["tail", "--json=seq,text"], channels].concat();
+        let (_child, mut lines) = start(&world, &args);
+        let expected = [(3, "three"), (2, "two"), (4, "four"), (5, "five")];
+        for (seq, text) in expected {
+            assert_eq!(next(&mut lines), format!(r#"{{"seq":{seq},"text":"{text}"}}"#));
+        }
+    }
+}
+
+#[test]
+fn a_long_gap_in_all_channels_is_read_page_by_page() {
+    let all = (1..=250).map(|seq| message(seq, &seq.to_string())).collect();
+    let world = World::new().with_all(all).with_first_sync(20);
+    serve(&world, vec![vec![ready(10)], vec![resync()]]);
+    let (_child, mut lines) = start(&world, &["tail", "--format", "{text}"]);
+    for seq in 21..=250 {
+        assert_eq!(next(&mut lines), seq.to_string());
+    }
+    let dm = format!("/api/channels/{}/messages", crate::harness::DM);
+    assert!(world.seen(&Method::GET, &dm).is_empty(), "nothing came there");
+}
+
+#[test]
+fn replies_of_a_gap_come_with_threads() {
+    let mut root = message(1, "root");
+    root["last_reply_at"] = json!("2099-01-01T00:00:00Z");
+    let world = World::new().with_all(vec![root, message(2, "two")]).with_first_sync(1);
+    world.on(|seen| {
+        let replies = [(0, "old"), (3, "reply")].map(|(seq, text)| {
+            let mut reply = message(seq, text);
+            reply["parent_id"] = json!(message_id(1));
+            reply
+        });
+        let page = json!({ "items": replies, "next": null, "prev": null });
+        seen.target
+            .starts_with(&format!("/api/messages/{}/replies", message_id(1)))
+            .then(|| axum::Json(page).into_response())
+    });
+    serve(&world, vec![vec![ready(10)], vec![resync()]]);
+    let (_child, mut lines) = start(&world, &["tail", "--threads", "--format", "{text}"]);
+    assert_eq!([(); 2].map(|()| next(&mut lines)), ["two", "reply"]);
+}
+
+/// The time that one command is given is long over when the gap comes, and the server is not well then.
+#[test]
+fn a_reading_that_fails_is_tried_again_for_as_long_as_it_takes() {
+    let world = World::new().with_messages(&["one", "two"]).with_first_sync(1);
+    let failures = std::sync::atomic::AtomicU32::new(0);
+    world.on(move |seen| {
+        let fails = seen.target.starts_with(&format!("/api/channels/{GENERAL}/messages"))
+            && failures.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2;
+        fails.then(|| problem(503, "unavailable", "away"))
+    });
+    let late = ready(10).replace("retry: 20", "retry: 1500");
+    serve(&world, vec![vec![late], vec![resync()]]);
+    let (mut child, mut lines) = start(&world, &["tail", "--timeout", "1s", "--format", "{text}"]);
+    assert_eq!(next(&mut lines), "two");
+    interrupt(&child);
+    child.0.wait().unwrap();
+    let mut said = String::new();
+    child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("Reading failed, trying again").count(), 1, "{said}");
 }
 
 #[test]

@@ -198,6 +198,12 @@ impl ApiClient {
         Self { retry_until: Some(deadline), ..self.clone() }
     }
 
+    /// The same client, trying once: for those who run on without a deadline and try again themselves.
+    #[must_use]
+    pub fn trying_once(&self) -> Self {
+        Self { retry_until: None, ..self.clone() }
+    }
+
     /// Sends a call and gives the answer as it came, also when it is an error.
     pub async fn send(&self, call: &Call) -> Result<Answer, ClientError> {
         let mut tries = retry::Tries::new(self.retry_until.filter(|_| call.repeatable));

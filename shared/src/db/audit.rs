@@ -16,8 +16,6 @@ pub enum Outcome {
     Ok,
     /// It was not allowed.
     Denied,
-    /// It was allowed and went wrong.
-    Failed,
 }
 
 impl Outcome {
@@ -25,7 +23,6 @@ impl Outcome {
         match self {
             Self::Ok => "ok",
             Self::Denied => "denied",
-            Self::Failed => "failed",
         }
     }
 }
@@ -62,12 +59,6 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub fn denied(action: &'a str) -> Self {
         Self { outcome: Outcome::Denied, ..Self::done(action) }
-    }
-
-    /// Something that went wrong.
-    #[must_use]
-    pub fn failed(action: &'a str) -> Self {
-        Self { outcome: Outcome::Failed, ..Self::done(action) }
     }
 
     /// In this community.

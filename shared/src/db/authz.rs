@@ -8,8 +8,8 @@ use sea_query::{
 };
 use sqlx::PgConnection;
 
-use super::channels;
 use super::iden::{ChannelMembers, Channels, CommunityMembers};
+use super::{channels, community_members};
 use crate::actions::{ChannelFacts, Resource};
 use crate::channel::Channel;
 use crate::community::Role;
@@ -61,14 +61,35 @@ pub async fn channel_access(
     super::fetch_optional(conn, &access_statement(user_id, channel_id, false)).await
 }
 
-/// How somebody stands to a channel, to write to it: holds the membership until the transaction ends, so that being kicked
-/// and posting cannot interleave.
+/// How somebody stands to a channel, to change something there, perhaps about `others`: holds the membership, the role of the
+/// one who acts and the roles of the others until the transaction ends, so that none of it changes between decision and deed.
 pub async fn channel_access_held(
     conn: &mut PgConnection,
     user_id: UserId,
     channel_id: ChannelId,
+    others: &[UserId],
 ) -> Result<Option<Access>, sqlx::Error> {
+    // A statement of its own, so that the next one sees what this one waited for, and in the order that a kick locks in.
+    hold_seats(conn, channel_id, &[&[user_id], others].concat()).await?;
     super::fetch_optional(conn, &access_statement(user_id, channel_id, true)).await
+}
+
+/// Holds the roles of these people in the community of a channel until the transaction ends.
+pub async fn hold_seats(
+    conn: &mut PgConnection,
+    channel_id: ChannelId,
+    people: &[UserId],
+) -> Result<(), sqlx::Error> {
+    let statement = Query::select()
+        .column(Channels::CommunityId)
+        .from(Channels::Table)
+        .and_where(Expr::col(Channels::Id).eq(channel_id))
+        .to_owned();
+    let home = super::fetch_scalar::<Option<CommunityId>>(conn, &statement).await?.flatten();
+    if let Some(community_id) = home {
+        community_members::hold(conn, community_id, people).await?;
+    }
+    Ok(())
 }
 
 fn access_statement(user_id: UserId, channel_id: ChannelId, hold: bool) -> WithQuery {
@@ -110,14 +131,24 @@ fn access_statement(user_id: UserId, channel_id: ChannelId, hold: bool) -> WithQ
     select.with(WithClause::new().cte(cte).to_owned())
 }
 
-/// The facts about a community for one person.
+/// The facts about a community for one person, to read it.
 pub async fn community_resource(
     conn: &mut PgConnection,
     user_id: UserId,
     community_id: CommunityId,
 ) -> Result<Resource, sqlx::Error> {
-    let role = super::community_members::role(conn, community_id, user_id).await?;
+    let role = community_members::role(conn, community_id, user_id).await?;
     Ok(Resource { role, ..Resource::default() })
+}
+
+/// The same to change something: holds the person's role until the transaction ends.
+pub async fn community_resource_held(
+    conn: &mut PgConnection,
+    user_id: UserId,
+    community_id: CommunityId,
+) -> Result<Resource, sqlx::Error> {
+    let held = community_members::hold(conn, community_id, &[user_id]).await?;
+    Ok(Resource { role: held.first().map(|(_, role)| *role), ..Resource::default() })
 }
 
 /// Channels somebody may read, as a condition on a query over `channels`: those they are in, and public ones of their communities.

@@ -6,7 +6,7 @@ use super::authz::Access;
 use super::messages::{self, Located};
 use super::posting::{self, PostError, in_channel};
 use super::{Cause, attachments, channels, mentions, notifications, outbox};
-use crate::actions::Actor;
+use crate::actions::{Actor, DenyReason};
 use crate::events::{Envelope, Event, MessageDeleted};
 use crate::id::{MessageId, UserId};
 use crate::message::Message;
@@ -24,7 +24,9 @@ pub async fn edit(
 ) -> Result<Option<Message>, PostError> {
     let called = posting::call(conn, actor, access, body.as_str(), None).await?;
     // The channel's lock before the message's, as everywhere.
-    let seq = channels::next_seq(conn, access.channel.id).await?;
+    let seq = channels::next_open_seq(conn, access.channel.id)
+        .await?
+        .ok_or(PostError::Denied(DenyReason::Archived))?;
     if !messages::edit(conn, id, body.as_str(), cause.at).await? {
         return Ok(None);
     }

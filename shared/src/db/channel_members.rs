@@ -141,6 +141,25 @@ pub async fn joined_in(
     super::fetch_scalars(conn, &statement).await
 }
 
+/// Ends somebody's memberships of the channels of a community without telling anybody.
+pub(crate) async fn forget(
+    conn: &mut PgConnection,
+    community_id: CommunityId,
+    user_id: UserId,
+) -> Result<(), sqlx::Error> {
+    let channels = Query::select()
+        .column(Channels::Id)
+        .from(Channels::Table)
+        .and_where(Expr::col(Channels::CommunityId).eq(community_id))
+        .to_owned();
+    let statement = Query::delete()
+        .from_table(ChannelMembers::Table)
+        .and_where(Expr::col(ChannelMembers::UserId).eq(user_id))
+        .and_where(Expr::col(ChannelMembers::ChannelId).in_subquery(channels))
+        .to_owned();
+    super::execute(conn, &statement).await.map(drop)
+}
+
 /// One page of the profiles of the people in a channel, by id.
 pub async fn list(
     conn: &mut PgConnection,

@@ -1,6 +1,8 @@
 //! Channels and their event counter.
 
-use sea_query::{Condition, Expr, ExprTrait, JoinType, Order, Query, SelectStatement};
+use sea_query::{
+    Condition, Expr, ExprTrait, JoinType, Order, Query, SelectStatement, UpdateStatement,
+};
 use sqlx::PgConnection;
 
 use super::authz::visible_channels;
@@ -136,13 +138,26 @@ pub async fn list(
 
 /// Takes the channel's next event number. The row stays locked until the transaction ends, so numbers have no gaps and commit in order.
 pub async fn next_seq(conn: &mut PgConnection, id: ChannelId) -> Result<i64, sqlx::Error> {
-    let statement = Query::update()
+    super::fetch_scalar(conn, &next_seq_statement(id)).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// The same for what an archived channel does not take. None, and no number is taken, if it was archived in the meantime.
+pub async fn next_open_seq(
+    conn: &mut PgConnection,
+    id: ChannelId,
+) -> Result<Option<i64>, sqlx::Error> {
+    let statement =
+        next_seq_statement(id).and_where(Expr::col(Channels::ArchivedAt).is_null()).to_owned();
+    super::fetch_scalar(conn, &statement).await
+}
+
+fn next_seq_statement(id: ChannelId) -> UpdateStatement {
+    Query::update()
         .table(Channels::Table)
         .value(Channels::LastSeq, Expr::col(Channels::LastSeq).add(1))
         .and_where(Expr::col(Channels::Id).eq(id))
         .returning_col(Channels::LastSeq)
-        .to_owned();
-    super::fetch_scalar(conn, &statement).await?.ok_or(sqlx::Error::RowNotFound)
+        .to_owned()
 }
 
 /// A new channel of a community.
@@ -201,7 +216,7 @@ pub async fn create(
     find(conn, id).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Changes a channel's name or topic and tells its readers. Violates [`NAME_KEY`] when the name is taken.
+/// Changes a channel's name or topic and tells its readers if that changed anything. Violates [`NAME_KEY`] when the name is taken.
 pub async fn update(
     conn: &mut PgConnection,
     cause: &Cause,
@@ -210,14 +225,11 @@ pub async fn update(
 ) -> Result<Channel, sqlx::Error> {
     let mut statement = Query::update();
     statement.table(Channels::Table).and_where(Expr::col(Channels::Id).eq(id));
-    if let Some(name) = &change.name {
-        statement.value(Channels::Name, name.as_str());
-    }
-    if let Some(topic) = &change.topic {
-        statement.value(Channels::Topic, Some(topic.as_str()).filter(|topic| !topic.is_empty()));
-    }
-    if change.name.is_some() || change.topic.is_some() {
-        super::execute(conn, &statement).await?;
+    let name = change.name.as_ref().map(|name| (Channels::Name, Some(name.as_str())));
+    let topic = change.topic.as_ref().map(Topic::as_str);
+    let topic = topic.map(|topic| (Channels::Topic, Some(topic).filter(|topic| !topic.is_empty())));
+    let changed = super::set_texts(&mut statement, name.into_iter().chain(topic));
+    if changed && super::execute(conn, &statement).await? == 1 {
         return announce(conn, cause, id, Vec::new(), Event::ChannelUpdated).await;
     }
     find(conn, id).await?.ok_or(sqlx::Error::RowNotFound)

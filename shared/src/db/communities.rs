@@ -136,23 +136,20 @@ async fn free_slug(conn: &mut PgConnection, wanted: &CommunitySlug) -> Result<St
         .unwrap_or_else(|| wanted.to_string()))
 }
 
-/// Changes a community and tells its members.
+/// Changes a community and tells its members if that changed anything.
 pub async fn update(
     conn: &mut PgConnection,
     cause: &Cause,
     id: CommunityId,
     change: &UpdateCommunity,
 ) -> Result<Community, sqlx::Error> {
-    if let Some(name) = &change.name {
-        let statement = Query::update()
-            .table(Communities::Table)
-            .value(Communities::Name, name.as_str())
-            .and_where(Expr::col(Communities::Id).eq(id))
-            .to_owned();
-        super::execute(conn, &statement).await?;
-    }
+    let mut statement = Query::update();
+    statement.table(Communities::Table).and_where(Expr::col(Communities::Id).eq(id));
+    let name = change.name.as_ref().map(|name| (Communities::Name, Some(name.as_str())));
+    let changed =
+        super::set_texts(&mut statement, name) && super::execute(conn, &statement).await? == 1;
     let community = find(conn, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    if change.name.is_some() {
+    if changed {
         let event = Event::CommunityUpdated(CommunityChanged { community: community.clone() });
         outbox::push(conn, &channels::envelope(cause, event).in_community(id)).await?;
     }

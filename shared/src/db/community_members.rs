@@ -1,6 +1,6 @@
 //! Who belongs to which community, and as what.
 
-use sea_query::{Expr, ExprTrait, JoinType, LockType, OnConflict, Order, Query};
+use sea_query::{Expr, ExprTrait, JoinType, LockType, OnConflict, Order, Query, SelectStatement};
 use sqlx::PgConnection;
 
 use super::iden::{Bans, CommunityMembers, Users};
@@ -17,13 +17,55 @@ pub async fn role(
     community_id: CommunityId,
     user_id: UserId,
 ) -> Result<Option<Role>, sqlx::Error> {
-    let statement = Query::select()
+    super::fetch_scalar(conn, &seat(community_id, user_id)).await
+}
+
+fn seat(community_id: CommunityId, user_id: UserId) -> SelectStatement {
+    Query::select()
         .column(CommunityMembers::Role)
         .from(CommunityMembers::Table)
         .and_where(Expr::col(CommunityMembers::CommunityId).eq(community_id))
         .and_where(Expr::col(CommunityMembers::UserId).eq(user_id))
-        .to_owned();
-    super::fetch_scalar(conn, &statement).await
+        .to_owned()
+}
+
+/// The roles of those of some people who belong, held until the transaction ends: none of them is removed or gets another role
+/// before it. Rows are always locked by ascending id, so that two who hold the same people cannot block each other.
+///
+/// Seats come before everything else a transaction locks: before channel memberships, and those before channels.
+pub async fn hold(
+    conn: &mut PgConnection,
+    community_id: CommunityId,
+    people: &[UserId],
+) -> Result<Vec<(UserId, Role)>, sqlx::Error> {
+    super::fetch_all(conn, &seats(community_id, these(people), LockType::Share)).await
+}
+
+/// The same for whoever is about to change or end the membership of one of them, and for the owners as well: of two owners who leave
+/// at once, one stays.
+pub async fn hold_with_owners(
+    conn: &mut PgConnection,
+    community_id: CommunityId,
+    people: &[UserId],
+) -> Result<Vec<(UserId, Role)>, sqlx::Error> {
+    let owners = Expr::col(CommunityMembers::Role).eq(Role::Owner.as_str());
+    let statement = seats(community_id, these(people).or(owners), LockType::Update);
+    super::fetch_all(conn, &statement).await
+}
+
+fn these(people: &[UserId]) -> Expr {
+    Expr::col(CommunityMembers::UserId).is_in(people.iter().copied())
+}
+
+fn seats(community_id: CommunityId, whose: Expr, lock: LockType) -> SelectStatement {
+    Query::select()
+        .columns([CommunityMembers::UserId, CommunityMembers::Role])
+        .from(CommunityMembers::Table)
+        .and_where(Expr::col(CommunityMembers::CommunityId).eq(community_id))
+        .and_where(whose)
+        .order_by(CommunityMembers::UserId, Order::Asc)
+        .lock(lock)
+        .to_owned()
 }
 
 /// The two people belong to a common community.
@@ -85,7 +127,7 @@ pub async fn find(
     super::fetch_optional(conn, &statement).await
 }
 
-fn select(community_id: CommunityId) -> sea_query::SelectStatement {
+fn select(community_id: CommunityId) -> SelectStatement {
     users::select(true)
         .columns([
             (CommunityMembers::Table, CommunityMembers::Role),
@@ -131,6 +173,8 @@ pub async fn join(
     if super::execute(conn, &statement).await? == 0 {
         return Ok(false);
     }
+    // Whoever comes back starts anew: nothing opens a private channel again but a new invitation to it.
+    channel_members::forget(conn, community_id, user_id).await?;
     announce(conn, cause, community_id, user_id, Some(role), Event::MemberJoined).await?;
     let mut channel_ids = super::communities::default_channels(conn, community_id).await?;
     channel_ids.extend_from_slice(more);
@@ -172,6 +216,11 @@ pub async fn remove(
     user_id: UserId,
     going: channel_members::Going,
 ) -> Result<bool, sqlx::Error> {
+    // Held first: whoever takes them into a channel now has done so before the channels are listed, or waits and finds them gone.
+    let seat = seat(community_id, user_id).lock(LockType::Update).to_owned();
+    if super::fetch_scalar::<Role>(conn, &seat).await?.is_none() {
+        return Ok(false);
+    }
     for channel_id in channel_members::joined_in(conn, community_id, user_id).await? {
         channel_members::remove(conn, cause, channel_id, user_id, going).await?;
     }
@@ -180,9 +229,6 @@ pub async fn remove(
         channel_members::Going::Left => Event::MemberLeft,
         channel_members::Going::Removed => Event::MemberRemoved,
     };
-    if role(conn, community_id, user_id).await?.is_none() {
-        return Ok(false);
-    }
     announce(conn, cause, community_id, user_id, None, event).await?;
     let statement = Query::delete()
         .from_table(CommunityMembers::Table)
@@ -191,22 +237,6 @@ pub async fn remove(
         .to_owned();
     super::execute(conn, &statement).await?;
     Ok(true)
-}
-
-/// Ids of the owners, locked until the transaction ends: of two owners who leave at once, one stays.
-pub async fn lock_owners(
-    conn: &mut PgConnection,
-    community_id: CommunityId,
-) -> Result<Vec<UserId>, sqlx::Error> {
-    let statement = Query::select()
-        .column(CommunityMembers::UserId)
-        .from(CommunityMembers::Table)
-        .and_where(Expr::col(CommunityMembers::CommunityId).eq(community_id))
-        .and_where(Expr::col(CommunityMembers::Role).eq("owner"))
-        .order_by(CommunityMembers::UserId, Order::Asc)
-        .lock(LockType::Update)
-        .to_owned();
-    super::fetch_scalars(conn, &statement).await
 }
 
 async fn announce(

@@ -1,6 +1,6 @@
 //! Invites: made by the api, redeemed by the gateway and the api alike.
 
-use sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait, LockType, Query, SelectStatement};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -244,48 +244,58 @@ pub enum RedeemError {
 
 /// Lets somebody in by an invite whose code has been checked: membership, the channels everybody joins, events, audit.
 ///
-/// One use is taken in the same transaction; somebody who belongs already takes none. The caller commits.
+/// One use is taken in the same transaction; somebody who belongs already takes none, also when they ask twice at once. The caller
+/// commits.
 pub async fn redeem(
     conn: &mut PgConnection,
     cause: &Cause,
     id: InviteId,
     user_id: UserId,
 ) -> Result<Community, RedeemError> {
+    // One at a time: what is read from here on stays true, and a second click finds the member whom the first one made.
+    let channel_ids = hold(conn, id).await?.ok_or(RedeemError::Expired)?;
     let offer = find_offer_by_id(conn, id).await?.ok_or(RedeemError::Expired)?;
     let community_id = offer.community_id;
     if community_members::role(conn, community_id, user_id).await?.is_none() {
         if community_members::is_banned(conn, community_id, user_id).await? {
             return Err(RedeemError::Banned);
         }
-        let Some(channel_ids) = take_use(conn, id).await? else {
-            // Looked at again after the failed update, which waited for whoever took the last use.
-            let used_up = find_offer_by_id(conn, id).await?.is_some_and(|offer| offer.used_up);
-            return Err(if used_up { RedeemError::Used } else { RedeemError::Expired });
-        };
-        let channel_ids: Vec<ChannelId> = channel_ids.into_iter().map(ChannelId::from).collect();
-        community_members::join(conn, cause, community_id, user_id, offer.role, &channel_ids)
-            .await?;
-        audit::insert(
-            conn,
-            cause,
-            &audit::Entry::done("invite.redeemed").within(community_id).on("invite", id),
-        )
-        .await?;
+        if !offer.usable {
+            return Err(if offer.used_up { RedeemError::Used } else { RedeemError::Expired });
+        }
+        // False if another invite let them in at this very moment; then this one is not used.
+        if community_members::join(conn, cause, community_id, user_id, offer.role, &channel_ids)
+            .await?
+        {
+            take_use(conn, id).await?;
+            let entry = audit::Entry::done("invite.redeemed").within(community_id).on("invite", id);
+            audit::insert(conn, cause, &entry).await?;
+        }
     }
     Ok(communities::find(conn, community_id).await?.ok_or(sqlx::Error::RowNotFound)?)
 }
 
-/// Takes one use if there is one left; returns the further channels the invite opens.
-async fn take_use(
+/// Holds an invite until the transaction ends; returns the further channels it opens.
+async fn hold(
     conn: &mut PgConnection,
     id: InviteId,
-) -> Result<Option<Vec<uuid::Uuid>>, sqlx::Error> {
+) -> Result<Option<Vec<ChannelId>>, sqlx::Error> {
+    let statement = Query::select()
+        .column(Invites::ChannelIds)
+        .from(Invites::Table)
+        .and_where(Expr::col(Invites::Id).eq(id))
+        .lock(LockType::Update)
+        .to_owned();
+    let channel_ids: Option<Vec<uuid::Uuid>> = super::fetch_scalar(conn, &statement).await?;
+    Ok(channel_ids.map(|ids| ids.into_iter().map(ChannelId::from).collect()))
+}
+
+/// Takes one use of an invite that is held and usable.
+async fn take_use(conn: &mut PgConnection, id: InviteId) -> Result<(), sqlx::Error> {
     let statement = Query::update()
         .table(Invites::Table)
         .value(Invites::Uses, Expr::col(Invites::Uses).add(1))
         .and_where(Expr::col(Invites::Id).eq(id))
-        .and_where(Expr::cust(USABLE))
-        .returning_col(Invites::ChannelIds)
         .to_owned();
-    super::fetch_scalar(conn, &statement).await
+    super::execute(conn, &statement).await.map(drop)
 }

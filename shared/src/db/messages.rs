@@ -13,9 +13,6 @@ use crate::message::{Mention, Message, MessageKind, ReactionCount};
 use crate::page::{Anchor, Page};
 use crate::user::Author;
 
-/// Violated when somebody uses a `client_msg_id` twice.
-pub const CLIENT_MSG_ID_KEY: &str = "messages_client_msg_id_key";
-
 /// The author as drawn in the channel's community (decisions.md 10).
 const AUTHOR: &str = "jsonb_build_object('id', users.id, 'username', users.username, \
     'display_name', coalesce(community_members.nickname, users.display_name), \

@@ -39,7 +39,9 @@ pub mod users;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sea_query::PostgresQueryBuilder;
+use sea_query::{
+    BinOper, Condition, Expr, ExprTrait, IntoIden, PostgresQueryBuilder, UpdateStatement,
+};
 use sea_query_sqlx::SqlxBinder;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
@@ -156,6 +158,22 @@ where
 {
     let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
     sqlx::query_scalar_with(AssertSqlSafe(sql), values).fetch_all(conn).await
+}
+
+/// Sets columns to texts and makes the statement pass by a row that has all of them already, so that nothing is told when nothing
+/// changes. False if there is nothing to set; then the statement is none.
+fn set_texts<'a, C: IntoIden + Copy>(
+    statement: &mut UpdateStatement,
+    texts: impl IntoIterator<Item = (C, Option<&'a str>)>,
+) -> bool {
+    let mut differs = Condition::any();
+    for (column, text) in texts {
+        statement.value(column, text);
+        differs = differs.add(Expr::col(column).binary(BinOper::Custom("IS DISTINCT FROM"), text));
+    }
+    let any = !differs.is_empty();
+    statement.cond_where(differs);
+    any
 }
 
 /// Runs a statement and returns how many rows it touched.

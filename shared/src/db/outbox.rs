@@ -100,8 +100,6 @@ pub struct Pending {
     pub payload: serde_json::Value,
     /// When it was written.
     pub created_at: OffsetDateTime,
-    /// How often publishing it failed.
-    pub attempts: i32,
 }
 
 /// The oldest events that are neither published nor quarantined.
@@ -117,7 +115,6 @@ pub async fn pending(conn: &mut PgConnection, limit: u64) -> Result<Vec<Pending>
             Outbox::ChannelSeq,
             Outbox::Payload,
             Outbox::CreatedAt,
-            Outbox::Attempts,
         ])
         .from(Outbox::Table)
         .and_where(Expr::col(Outbox::StreamSeq).is_null())
@@ -251,12 +248,16 @@ fn younger_than(age: Duration) -> Expr {
     Expr::cust_with_values("created_at > now() - make_interval(secs => $1)", [age.as_secs_f64()])
 }
 
-/// Deletes events that were published longer than [`KEEP`] ago. Returns how many.
+/// Deletes events older than [`KEEP`] that do not wait any more, because they were published or set aside. Returns how many.
 pub async fn prune(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let statement = Query::delete()
         .from_table(Outbox::Table)
         .and_where(younger_than(KEEP).not())
-        .and_where(Expr::col(Outbox::StreamSeq).is_not_null())
+        .and_where(
+            Expr::col(Outbox::StreamSeq)
+                .is_not_null()
+                .or(Expr::col(Outbox::FailedAt).is_not_null()),
+        )
         .to_owned();
     super::execute(conn, &statement).await
 }

@@ -1,7 +1,8 @@
 //! The write path of a message (delivery-and-security.md section 2.2): one transaction from the idempotency check to the outbox.
 //!
 //! Written as static statements, because their number is what posting costs: a plain message takes three between `BEGIN` and
-//! `COMMIT` (gate, message, outbox); calling people adds two or three, a reply one.
+//! `COMMIT` (gate, message, outbox); calling people adds two or three, a reply one, and one asks what came since the author last
+//! read, if anything did.
 
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -26,7 +27,8 @@ pub enum Posted {
     New(Box<Message>),
     /// The same request was answered before; this is the message it made.
     Replayed(MessageId),
-    /// Somebody posts it at this very moment: roll back and ask again.
+    /// What the gate saw is no longer so (the message exists by now, the channel is archived, the root is deleted): roll back and
+    /// ask again.
     Contended,
 }
 
@@ -84,9 +86,7 @@ const GATE: &str = "\
             'avatar_url', coalesce(member.avatar_url, users.avatar_url), 'kind', users.kind) AS author, \
         sent.id AS sent_id, sent.request_hash AS sent_hash, \
         root.id IS NOT NULL AND root.deleted_at IS NULL AS has_root, root.parent_id IS NOT NULL AS root_is_reply, \
-        coalesce(membership.last_read_seq < channels.last_seq AND EXISTS ( \
-            SELECT FROM messages WHERE messages.channel_id = $1 AND messages.seq > membership.last_read_seq \
-                AND messages.parent_id IS NULL AND messages.deleted_at IS NULL AND messages.user_id <> $2), false) AS has_unread \
+        coalesce(membership.last_read_seq, channels.last_seq) AS read_before \
     FROM channels JOIN users ON users.id = $2 LEFT JOIN membership ON true \
         LEFT JOIN community_members AS member ON member.community_id = channels.community_id AND member.user_id = $2 \
         LEFT JOIN messages AS sent ON sent.user_id = $2 AND sent.client_msg_id = $3 \
@@ -102,14 +102,16 @@ struct Gate {
     sent_hash: Option<Vec<u8>>,
     has_root: bool,
     root_is_reply: bool,
-    has_unread: bool,
+    read_before: i64,
 }
 
 /// Takes the next numbers of the channel (under its row lock, until commit: so they have no gaps and commit order is their order),
-/// moves the author's own read mark to a top-level message, and writes the message. No row comes back if the key was used before.
+/// moves the author's own read mark to a top-level message, and writes the message. No row comes back if the key was used before or
+/// the channel was archived since the gate.
 const WRITE: &str = "\
     WITH place AS ( \
-        UPDATE channels SET last_seq = last_seq + CASE WHEN $5::uuid IS NULL THEN 1 ELSE 2 END WHERE id = $2 \
+        UPDATE channels SET last_seq = last_seq + CASE WHEN $5::uuid IS NULL THEN 1 ELSE 2 END \
+        WHERE id = $2 AND archived_at IS NULL \
         RETURNING last_seq - CASE WHEN $5::uuid IS NULL THEN 0 ELSE 1 END AS seq \
     ), \
     mark AS ( \
@@ -197,11 +199,16 @@ pub async fn post(
     let mut events =
         vec![(in_channel(cause, access, seq, Event::MessageCreated(message.clone())), None)];
     if let Some(root) = request.parent_id {
-        let summary = reply_came(conn, root, &message, access.channel.community_id).await?;
+        let Some(summary) = reply_came(conn, root, &message, access.channel.community_id).await?
+        else {
+            return Ok(Posted::Contended);
+        };
         events.push((in_channel(cause, access, seq + 1, Event::ThreadUpdated(summary)), None));
     }
     events.extend(notify(conn, cause, access, &message, &called).await?);
-    if gate.has_unread && request.parent_id.is_none() {
+    if request.parent_id.is_none()
+        && read_state::has_unread(conn, channel_id, user_id, gate.read_before, seq).await?
+    {
         // Whoever answers has read what came before; their other clients learn it.
         let read = notifications::Seen::Channel(channel_id, seq);
         notifications::mark_read(conn, cause, user_id, read).await?;
@@ -340,27 +347,27 @@ impl SummaryRow {
     }
 }
 
-/// Counts a new reply in the summary that the root keeps.
+/// Counts a new reply in the summary that the root keeps. None if the root was deleted in the meantime.
 async fn reply_came(
     conn: &mut PgConnection,
     root: MessageId,
     reply: &Message,
     community_id: Option<CommunityId>,
-) -> Result<ThreadUpdated, sqlx::Error> {
-    let row: SummaryRow = sqlx::query_as(concat!(
+) -> Result<Option<ThreadUpdated>, sqlx::Error> {
+    let row: Option<SummaryRow> = sqlx::query_as(concat!(
         "UPDATE messages SET reply_count = reply_count + 1, last_reply_at = $3, \
             thread_participants = CASE WHEN $4 = ANY(thread_participants) THEN thread_participants \
                                        ELSE thread_participants || $4 END \
-         WHERE id = $1 RETURNING ",
+         WHERE id = $1 AND deleted_at IS NULL RETURNING ",
         summary_columns!()
     ))
     .bind(root.uuid())
     .bind(community_id.map(CommunityId::uuid))
     .bind(reply.created_at)
     .bind(reply.author.id.uuid())
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(row.of(root))
+    Ok(row.map(|row| row.of(root)))
 }
 
 /// Works out the summary of a thread anew, after one of its replies went.

@@ -30,6 +30,8 @@ pub enum Changed {
     Already(Vec<ReactionCount>),
     /// The message is deleted.
     Gone,
+    /// The channel is archived.
+    Archived,
     /// The message has as many different emoji as it may.
     Full,
 }
@@ -55,7 +57,9 @@ pub async fn change(
         Some(_) => {}
     }
     // Takes the channel's lock: from here on this is the only change in the channel, so what was read before is read again.
-    let seq = channels::next_seq(conn, access.channel.id).await?;
+    let Some(seq) = channels::next_open_seq(conn, access.channel.id).await? else {
+        return Ok(Changed::Archived);
+    };
     let Some(before) = messages::reactions(conn, user_id, message_id).await? else {
         return Ok(Changed::Gone);
     };

@@ -3,7 +3,7 @@
 use sea_query::{Expr, ExprTrait, JoinType, Query};
 use sqlx::PgConnection;
 
-use super::iden::{ChannelMembers, Channels};
+use super::iden::{ChannelMembers, Channels, Messages};
 use super::{Cause, channels, notifications, outbox};
 use crate::events::{Envelope, Event};
 use crate::id::{ChannelId, UserId};
@@ -69,6 +69,33 @@ pub async fn mark(
         outbox::push_to(conn, reader, &event(cause, state)).await?;
     }
     Ok(state)
+}
+
+/// Others have written at the top level of a channel between two of its numbers. Asked under the channel's lock, where every number
+/// in between is committed.
+pub(crate) async fn has_unread(
+    conn: &mut PgConnection,
+    channel_id: ChannelId,
+    reader: UserId,
+    after: i64,
+    before: i64,
+) -> Result<bool, sqlx::Error> {
+    // Most posts follow what their author has read: they need not ask.
+    if after + 1 >= before {
+        return Ok(false);
+    }
+    let statement = Query::select()
+        .expr(Expr::val(1))
+        .from(Messages::Table)
+        .and_where(Expr::col(Messages::ChannelId).eq(channel_id))
+        .and_where(Expr::col(Messages::Seq).gt(after))
+        .and_where(Expr::col(Messages::Seq).lt(before))
+        .and_where(Expr::col(Messages::ParentId).is_null())
+        .and_where(Expr::col(Messages::DeletedAt).is_null())
+        .and_where(Expr::col(Messages::UserId).ne(reader))
+        .limit(1)
+        .to_owned();
+    Ok(super::fetch_scalar::<i32>(conn, &statement).await?.is_some())
 }
 
 /// The event by which the reader's other clients learn of it.

@@ -226,23 +226,6 @@ pub async fn delete(
     Ok(super::execute(conn, &statement).await? > 0)
 }
 
-/// Ends all sessions of a user but one; returns them.
-pub async fn delete_others(
-    conn: &mut PgConnection,
-    user_id: UserId,
-    keep: Option<SessionId>,
-) -> Result<Vec<SessionId>, sqlx::Error> {
-    let mut statement = Query::delete();
-    statement
-        .from_table(Sessions::Table)
-        .and_where(Expr::col(Sessions::UserId).eq(user_id))
-        .returning_col(Sessions::Id);
-    if let Some(keep) = keep {
-        statement.and_where(Expr::col(Sessions::Id).ne(keep));
-    }
-    super::fetch_scalars(conn, &statement).await
-}
-
 /// Removes sessions that are over. Returns how many.
 pub async fn prune(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let statement = Query::delete()

@@ -152,28 +152,22 @@ pub async fn me(conn: &mut PgConnection, id: UserId) -> Result<Option<Me>, sqlx:
     super::fetch_optional(conn, &statement).await
 }
 
-/// Changes a profile. Violates [`USERNAME_KEY`] when the new handle is taken.
+/// Changes a profile. False if it is like that already. Violates [`USERNAME_KEY`] when the new handle is taken.
 pub async fn update(
     conn: &mut PgConnection,
     id: UserId,
     change: &UpdateMe,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let mut statement = Query::update();
     statement.table(Users::Table).and_where(Expr::col(Users::Id).eq(id));
     let texts = [
-        (Users::Username, change.username.as_ref().map(|name| Some(name.as_str()))),
-        (Users::DisplayName, change.display_name.as_ref().map(|name| Some(name.as_str()))),
-        (Users::StatusText, change.status_text.as_deref().map(filled)),
-        (Users::StatusEmoji, change.status_emoji.as_deref().map(filled)),
+        change.username.as_ref().map(|name| (Users::Username, Some(name.as_str()))),
+        change.display_name.as_ref().map(|name| (Users::DisplayName, Some(name.as_str()))),
+        change.status_text.as_deref().map(|text| (Users::StatusText, filled(text))),
+        change.status_emoji.as_deref().map(|emoji| (Users::StatusEmoji, filled(emoji))),
     ];
-    let mut changed = false;
-    for (column, text) in texts {
-        if let Some(text) = text {
-            statement.value(column, text);
-            changed = true;
-        }
-    }
-    if changed { super::execute(conn, &statement).await.map(drop) } else { Ok(()) }
+    Ok(super::set_texts(&mut statement, texts.into_iter().flatten())
+        && super::execute(conn, &statement).await? == 1)
 }
 
 /// An empty text clears the field.

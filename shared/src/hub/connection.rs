@@ -95,7 +95,7 @@ pub(super) async fn open<R: Renderer>(
     }
     let queue = Arc::new(Queue::new());
     let doubt = Arc::new(Notify::new());
-    let (seat, position, answer) = {
+    let (seat, position, answer, early) = {
         let mut state = shared.state();
         let id = state.next_id();
         let seat = Seat {
@@ -109,20 +109,15 @@ pub(super) async fn open<R: Renderer>(
         state.attach(reader.user_id, seat, &reader.sync);
         shared.metrics.connections.set(state.connections() as u64);
         let position = state.position;
+        let access = state.access(reader.user_id);
+        let visible = |delivery: &&Arc<Delivery<R>>| {
+            access.is_some_and(|access| {
+                access.sees(reader.user_id, delivery.scope, &delivery.envelope.event, extra_channel)
+            })
+        };
         let answer = match replay::resume(cursor, position, state.ring.floor()) {
             Resume::Memory => {
                 let after = cursor.map_or(position.seq, |cursor| cursor.seq);
-                let access = state.access(reader.user_id);
-                let visible = |delivery: &&Arc<Delivery<R>>| {
-                    access.is_some_and(|access| {
-                        access.sees(
-                            reader.user_id,
-                            delivery.scope,
-                            &delivery.envelope.event,
-                            extra_channel,
-                        )
-                    })
-                };
                 Answer::Replay(state.ring.after(after).filter(visible).cloned().collect())
             }
             Resume::Stream => Answer::ReadStream,
@@ -131,7 +126,13 @@ pub(super) async fn open<R: Renderer>(
             Resume::Ahead => Answer::Resync(ResyncReason::Ahead),
             Resume::Window => Answer::Resync(ResyncReason::Window),
         };
-        (Membership { shared: shared.clone(), user_id: reader.user_id, id }, position, answer)
+        let early = state.early().filter(visible).cloned().collect();
+        (
+            Membership { shared: shared.clone(), user_id: reader.user_id, id },
+            position,
+            answer,
+            early,
+        )
     };
     let from_stream = matches!(answer, Answer::ReadStream);
     let answer = match (answer, cursor) {
@@ -143,7 +144,7 @@ pub(super) async fn open<R: Renderer>(
         }
         (answer, _) => answer,
     };
-    let opening = opening(shared, answer, cursor, position, from_stream);
+    let opening = opening(shared, answer, early, cursor, position, from_stream);
     let keeper = tokio::spawn(keep(
         Arc::downgrade(shared),
         reader.user_id,
@@ -174,15 +175,19 @@ enum Answer<R: Renderer> {
 fn opening<R: Renderer>(
     shared: &Shared<R>,
     answer: Answer<R>,
+    early: Vec<Arc<Delivery<R>>>,
     cursor: Option<Position>,
     position: Position,
     from_stream: bool,
 ) -> VecDeque<Signal<R>> {
     let metrics = &shared.metrics;
+    // Until the replay has been read or everything was drawn anew, the reader stands where it came from: one that breaks off
+    // between the two comes back to the same answer.
+    let ready = Signal::Ready { position: cursor.unwrap_or(position) };
     let (batch, resync) = match answer {
         Answer::Fresh => {
             metrics.resumed_fresh.add(1);
-            return VecDeque::from([Signal::Ready { position }]);
+            return std::iter::once(ready).chain(early.into_iter().map(Signal::Event)).collect();
         }
         Answer::Replay(batch) if batch.len() <= replay::EVENTS_MAX => (batch, None),
         Answer::Replay(_) | Answer::ReadStream => (Vec::new(), Some(ResyncReason::Window)),
@@ -190,17 +195,27 @@ fn opening<R: Renderer>(
     };
     if let Some(reason) = resync {
         metrics.resumed_resync.add(1);
-        return VecDeque::from([Signal::Ready { position }, Signal::Resync { reason, position }]);
+        return VecDeque::from([ready, Signal::Resync { reason, position }]);
     }
     if from_stream { &metrics.resumed_stream } else { &metrics.resumed_memory }.add(1);
-    // Until the replay has been read, the reader stands where it came from.
-    let batch = replay::without_deleted(&shared.renderer, batch);
+    let batch = replay::without_deleted(&shared.renderer, in_order(early, batch));
     let count = batch.len();
     let mut signals = VecDeque::with_capacity(count + 2);
-    signals.push_back(Signal::Ready { position: cursor.unwrap_or(position) });
+    signals.push_back(ready);
     signals.extend(batch.into_iter().map(Signal::Event));
     signals.push_back(Signal::Resumed { count });
     signals
+}
+
+/// What was handed out early comes before what it was waited for.
+pub(super) fn in_order<R: Renderer>(
+    mut early: Vec<Arc<Delivery<R>>>,
+    batch: Vec<Arc<Delivery<R>>>,
+) -> Vec<Arc<Delivery<R>>> {
+    early.extend(batch);
+    // Stable: the early ones stand under the cursor before those that waited for them.
+    early.sort_by_key(|delivery| delivery.position.seq);
+    early
 }
 
 async fn admit<R: Renderer>(shared: &Shared<R>) -> Result<(), Refused> {

@@ -177,7 +177,7 @@ pub enum ResyncReason {
     Overflow,
     /// An event of a channel of the reader did not come.
     Gap,
-    /// The reader came into a channel without an event that says so.
+    /// The reader came into a channel, or lost a place, without an event that says so.
     Membership,
 }
 

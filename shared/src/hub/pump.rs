@@ -68,8 +68,9 @@ pub(super) async fn watch<R: Renderer>(shared: Arc<Shared<R>>) {
         if !shared.is_caught_up() || !shared.bus.is_up() {
             continue;
         }
-        let Ok(stream) = shared.bus.stream_state().await else { continue };
+        // In this order: a position read after the answer may have passed it, which looks like a stream that was rolled back.
         let position = shared.position();
+        let Ok(stream) = shared.bus.stream_state().await else { continue };
         let stuck = stream.last_seq > position.seq && behind == Some(position);
         if epoch_of(&stream) > position.epoch || stream.last_seq < position.seq || stuck {
             tracing::info!(%position, stream = %stream.position(), "following the stream anew");
@@ -288,7 +289,7 @@ impl<R: Renderer> Pump<R> {
         }
         let content = match content {
             Content::Event(scope, envelope) => {
-                self.shared.hand_out(self.shared.position(), scope, envelope.clone(), size_bytes);
+                self.shared.hand_out_early(scope, envelope.clone(), size_bytes);
                 Content::Told(scope, envelope)
             }
             other => other,
@@ -325,7 +326,7 @@ impl<R: Renderer> Pump<R> {
                 Some(Order::Repeated) => {
                     self.shared.metrics.repeated.add(1);
                     if let Some(dropped) = self.held.pop_front() {
-                        self.advance(dropped.stream_seq);
+                        self.settle(dropped);
                     }
                 }
                 Some(Order::Next | Order::Missing(_)) | None => {
@@ -347,6 +348,17 @@ impl<R: Renderer> Pump<R> {
                 }
             }
         }
+    }
+
+    /// An event that came before. It may be one that was handed out early, if following began anew before it was at its place.
+    fn settle(&self, Incoming { stream_seq, size_bytes, content, .. }: Incoming) {
+        if let Content::Event(scope, envelope) = content
+            && self.shared.state().is_early(envelope.id)
+        {
+            let position = Position { seq: stream_seq, ..self.shared.position() };
+            self.shared.remember(position, scope, envelope, size_bytes);
+        }
+        self.advance(stream_seq);
     }
 
     fn advance(&self, stream_seq: u64) {

@@ -85,7 +85,7 @@ impl<R: Renderer> Shared<R> {
         self.health.set_ready(!self.shutdown.is_cancelled());
     }
 
-    /// Hands an event to its readers. It is theirs before the position moves, so a position never promises too much.
+    /// Hands an event to its readers. It is theirs before others see the position move, so a position never promises too much.
     pub(super) fn hand_out(
         &self,
         position: Position,
@@ -93,19 +93,19 @@ impl<R: Renderer> Shared<R> {
         envelope: Envelope,
         size_bytes: usize,
     ) {
-        let delivery =
-            Arc::new(Delivery::new(self.renderer.clone(), position, scope, envelope, size_bytes));
-        let mut state = self.state();
-        let handed = state.hand_out(&delivery);
-        // One that was missing stands before its place: there the ring learns of it.
-        if position > state.position {
-            state.ring.push(delivery, Instant::now());
-        }
-        drop(state);
+        let delivery = self.delivery(position, scope, envelope, size_bytes);
+        let handed = self.state().hand_out(delivery, Instant::now());
         self.metrics.overflows.add(handed.overflows);
     }
 
-    /// Keeps an event for those who come back; its readers have it.
+    /// Hands out an event that was missing, ahead of those that came before it. [`Self::remember`] gives it its place.
+    pub(super) fn hand_out_early(&self, scope: Scope, envelope: Envelope, size_bytes: usize) {
+        let delivery = self.delivery(self.position(), scope, envelope, size_bytes);
+        let handed = self.state().hand_out_early(delivery);
+        self.metrics.overflows.add(handed.overflows);
+    }
+
+    /// Keeps an event that was handed out early for those who come back.
     pub(super) fn remember(
         &self,
         position: Position,
@@ -113,9 +113,18 @@ impl<R: Renderer> Shared<R> {
         envelope: Envelope,
         size_bytes: usize,
     ) {
-        let delivery =
-            Arc::new(Delivery::new(self.renderer.clone(), position, scope, envelope, size_bytes));
-        self.state().ring.push(delivery, Instant::now());
+        let delivery = self.delivery(position, scope, envelope, size_bytes);
+        self.state().remember(delivery, Instant::now());
+    }
+
+    fn delivery(
+        &self,
+        position: Position,
+        scope: Scope,
+        envelope: Envelope,
+        size_bytes: usize,
+    ) -> Arc<Delivery<R>> {
+        Arc::new(Delivery::new(self.renderer.clone(), position, scope, envelope, size_bytes))
     }
 
     /// Everything up to here has been handed out.

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -15,7 +16,7 @@ use super::visibility::{Access, Change, Effect, Place, as_of};
 use super::{CloseReason, Delivery, MembersFn, Renderer, ResyncReason};
 use crate::channel::Visibility;
 use crate::events::{Envelope, Event, PresenceChanged};
-use crate::id::{ChannelId, CommunityId, SessionId, UserId};
+use crate::id::{ChannelId, CommunityId, EventId, SessionId, UserId};
 use crate::position::Position;
 use crate::sync::Sync;
 
@@ -29,6 +30,8 @@ pub(super) struct State<R: Renderer> {
     communities: HashMap<CommunityId, HashSet<UserId>>,
     /// Connections that read a public channel without having joined it.
     guests: HashMap<ChannelId, Vec<(UserId, u64)>>,
+    /// Handed out because others waited for them, and not at their place in the stream yet: the ring does not have them.
+    early: Vec<Arc<Delivery<R>>>,
     connections: usize,
     next_id: u64,
 }
@@ -50,6 +53,14 @@ pub(super) struct Seat<R: Renderer> {
     pub(super) members: MembersFn,
 }
 
+impl<R: Renderer> Seat<R> {
+    /// Events are missing here, and one of them may have changed what the reader may see.
+    fn lost(&self, reason: ResyncReason) {
+        self.queue.resync(reason);
+        self.doubt.notify_one();
+    }
+}
+
 /// What handing out an event came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Handed {
@@ -66,6 +77,7 @@ impl<R: Renderer> State<R> {
             channels: HashMap::new(),
             communities: HashMap::new(),
             guests: HashMap::new(),
+            early: Vec::new(),
             connections: 0,
             next_id: 0,
         }
@@ -88,7 +100,9 @@ impl<R: Renderer> State<R> {
         }
         // The events between the sync and now may name this person, and nobody listened for them: they are in the ring.
         let since = as_of(sync, self.position);
-        if since < self.ring.floor() {
+        let is_named =
+            |delivery: &Arc<Delivery<R>>| named(&delivery.envelope.event).contains(&user_id);
+        if since < self.ring.floor() || self.early.iter().any(is_named) {
             seat.doubt.notify_one();
         }
         let person = self
@@ -97,11 +111,7 @@ impl<R: Renderer> State<R> {
             .or_insert_with(|| Person { access: Access::default(), seats: Vec::new() });
         person.seats.push(seat);
         let mut changes = person.access.reconcile(sync, self.position);
-        for delivery in self
-            .ring
-            .after(since)
-            .filter(|delivery| named(&delivery.envelope.event).contains(&user_id))
-        {
+        for delivery in self.ring.after(since).filter(|delivery| is_named(delivery)) {
             let effect = person.access.apply(
                 user_id,
                 delivery.position.seq,
@@ -134,7 +144,8 @@ impl<R: Renderer> State<R> {
         }
     }
 
-    /// Takes in a fresh answer of the api. Whoever gained a channel of which something was already handed out draws everything anew.
+    /// Takes in a fresh answer of the api. Whoever gained a channel of which something was already handed out draws everything anew,
+    /// and so does who lost a place without the event that says so: its page still shows it.
     pub(super) fn reconcile(&mut self, user_id: UserId, sync: &Sync) {
         let since = as_of(sync, self.position);
         let Some(person) = self.people.get_mut(&user_id) else { return };
@@ -144,7 +155,8 @@ impl<R: Renderer> State<R> {
                 .ring
                 .after(since)
                 .any(|delivery| delivery.envelope.channel_id == Some(*channel)),
-            _ => false,
+            Change::Entered(Place::Community(_)) => false,
+            Change::Left(_) => true,
         });
         if missed {
             person.seats.iter().for_each(|seat| seat.queue.resync(ResyncReason::Membership));
@@ -152,8 +164,47 @@ impl<R: Renderer> State<R> {
         self.index(user_id, &changes);
     }
 
+    /// Hands out the event that comes next in the stream. The position moves with it: whoever attaches after this has it behind it.
+    pub(super) fn hand_out(&mut self, delivery: Arc<Delivery<R>>, now: Instant) -> Handed {
+        let handed = self.distribute(&delivery);
+        self.keep(delivery, now);
+        handed
+    }
+
+    /// Hands out an event that others waited for. Whoever attaches before it is at its place gets it from [`Self::early`].
+    pub(super) fn hand_out_early(&mut self, delivery: Arc<Delivery<R>>) -> Handed {
+        let handed = self.distribute(&delivery);
+        // It does not stand at its place, so what it says about somebody's rights may be older than what is known: ask the api.
+        for user_id in named(&delivery.envelope.event) {
+            self.doubt(*user_id);
+        }
+        self.early.push(delivery);
+        handed
+    }
+
+    /// The stream came to the place of an event that was handed out early.
+    pub(super) fn remember(&mut self, delivery: Arc<Delivery<R>>, now: Instant) {
+        self.early.retain(|early| early.envelope.id != delivery.envelope.id);
+        self.keep(delivery, now);
+    }
+
+    /// What was handed out early and is not in the ring yet.
+    pub(super) fn early(&self) -> impl Iterator<Item = &Arc<Delivery<R>>> {
+        self.early.iter()
+    }
+
+    /// Whether an event was handed out early and is not at its place yet.
+    pub(super) fn is_early(&self, id: EventId) -> bool {
+        self.early.iter().any(|early| early.envelope.id == id)
+    }
+
+    fn keep(&mut self, delivery: Arc<Delivery<R>>, now: Instant) {
+        self.position = delivery.position;
+        self.ring.push(delivery, now);
+    }
+
     /// Hands an event to everybody who may see it, after taking in what it says about who may.
-    pub(super) fn hand_out(&mut self, delivery: &Arc<Delivery<R>>) -> Handed {
+    fn distribute(&mut self, delivery: &Arc<Delivery<R>>) -> Handed {
         let event = &delivery.envelope.event;
         for user_id in named(event) {
             self.take_in(*user_id, delivery);
@@ -199,28 +250,32 @@ impl<R: Renderer> State<R> {
         }
     }
 
-    /// Everybody draws everything anew and goes on from `position`; the past is forgotten.
+    /// Everybody draws everything anew and goes on from `position`; the past is forgotten. What was lost may have taken rights away,
+    /// so the api is asked about everybody.
     pub(super) fn restart(&mut self, position: Position, reason: ResyncReason) {
         self.position = position;
         self.ring.reset(position.seq);
+        self.early.clear();
+        self.rosters = Rosters::default();
         for person in self.people.values_mut() {
             person.access.forget_order();
-            person.seats.iter().for_each(|seat| seat.queue.resync(reason));
+            person.seats.iter().for_each(|seat| seat.lost(reason));
         }
     }
 
-    /// The readers of one channel draw everything anew.
-    pub(super) fn resync_channel(&self, channel: ChannelId, reason: ResyncReason) {
+    /// The readers of one channel draw everything anew. What is missing may have taken the channel from one of them: ask the api.
+    pub(super) fn resync_channel(&mut self, channel: ChannelId, reason: ResyncReason) {
+        self.rosters.keep(|known| known != channel);
         for user_id in self.channels.get(&channel).into_iter().flatten() {
             self.people
                 .get(user_id)
                 .into_iter()
                 .flat_map(|person| &person.seats)
-                .for_each(|seat| seat.queue.resync(reason));
+                .for_each(|seat| seat.lost(reason));
         }
         for (user_id, id) in self.guests.get(&channel).into_iter().flatten() {
             if let Some(seat) = self.seat(*user_id, *id) {
-                seat.queue.resync(reason);
+                seat.lost(reason);
             }
         }
     }
@@ -249,10 +304,17 @@ impl<R: Renderer> State<R> {
         let Some(person) = self.people.get_mut(&user_id) else { return };
         let Effect { changes, doubt } =
             person.access.apply(user_id, delivery.position.seq, delivery.scope, &delivery.envelope);
-        if doubt {
-            person.seats.iter().for_each(|seat| seat.doubt.notify_one());
-        }
         self.index(user_id, &changes);
+        if doubt {
+            self.doubt(user_id);
+        }
+    }
+
+    /// What somebody may see is not certain: all connections of that person ask the api.
+    fn doubt(&self, user_id: UserId) {
+        for seat in self.people.get(&user_id).into_iter().flat_map(|person| &person.seats) {
+            seat.doubt.notify_one();
+        }
     }
 
     fn hand_to_all(

@@ -12,16 +12,19 @@ use super::{Renderer, TypingNote};
 use crate::bus::BusError;
 use crate::clock;
 use crate::events::{Envelope, Event, Typing, TypingState};
-use crate::id::{ChannelId, UserId};
+use crate::id::{ChannelId, MessageId, UserId};
 
-/// At most one message per person and channel in this time. Source: delivery-and-security.md section 3.5.
+/// At most one message per person and channel or thread in this time. Source: delivery-and-security.md section 3.5.
 const EVERY: Duration = Duration::from_secs(2);
 /// From this many on, those who stopped are forgotten.
 const REMEMBERED_MAX: usize = 4096;
 
 /// Who typed where, lately.
 #[derive(Debug, Default)]
-pub(super) struct Limiter(HashMap<(UserId, ChannelId), Told>);
+pub(super) struct Limiter(HashMap<Key, Told>);
+
+/// Who types where: writing in a thread and in its channel are two things.
+type Key = (UserId, ChannelId, Option<MessageId>);
 
 #[derive(Debug)]
 struct Told {
@@ -43,7 +46,7 @@ enum Verdict {
 }
 
 impl Limiter {
-    fn judge(&mut self, key: (UserId, ChannelId), state: TypingState, now: Instant) -> Verdict {
+    fn judge(&mut self, key: Key, state: TypingState, now: Instant) -> Verdict {
         if self.0.len() >= REMEMBERED_MAX {
             self.0.retain(|_, told| now.duration_since(told.at) < EVERY || told.later.is_some());
         }
@@ -69,7 +72,7 @@ impl Limiter {
     }
 
     /// What is to be told at the end of the two seconds, if it is still news.
-    fn later(&mut self, key: (UserId, ChannelId), now: Instant) -> Option<TypingState> {
+    fn later(&mut self, key: Key, now: Instant) -> Option<TypingState> {
         let told = self.0.get_mut(&key)?;
         let state = told.later.take().filter(|state| *state != told.state)?;
         *told = Told { at: now, state, later: None };
@@ -81,7 +84,7 @@ pub(super) async fn publish<R: Renderer>(
     shared: &Arc<Shared<R>>,
     note: TypingNote,
 ) -> Result<(), BusError> {
-    let key = (note.author.id, note.channel_id);
+    let key = (note.author.id, note.channel_id, note.parent_id);
     let verdict = lock(&shared.typing).judge(key, note.state, Instant::now());
     match verdict {
         Verdict::Now => shared.bus.publish_ephemeral(&envelope(&note)).await,
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn two_seconds_lie_between_two_messages_and_the_last_word_is_told() {
         let (mut limiter, key, start) =
-            (Limiter::default(), (UserId::new(), ChannelId::new()), Instant::now());
+            (Limiter::default(), (UserId::new(), ChannelId::new(), None), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(limiter.judge(key, TypingState::Started, start), Verdict::Now);
         assert_eq!(limiter.judge(key, TypingState::Started, after(1)), Verdict::Never);
@@ -139,8 +142,14 @@ mod tests {
         assert_eq!(limiter.later(key, after(4)), None);
         assert_eq!(limiter.judge(key, TypingState::Started, after(5)), Verdict::Now);
         assert_eq!(
-            limiter.judge((UserId::new(), key.1), TypingState::Started, after(5)),
+            limiter.judge((UserId::new(), key.1, None), TypingState::Started, after(5)),
             Verdict::Now
+        );
+        let in_thread = (key.0, key.1, Some(MessageId::new()));
+        assert_eq!(
+            limiter.judge(in_thread, TypingState::Started, after(5)),
+            Verdict::Now,
+            "a thread does not speak for its channel"
         );
     }
 }

@@ -111,6 +111,32 @@ async fn an_event_that_comes_late_takes_its_place() {
     assert_eq!(bodies, ["five", "four", "three", "two"]);
 }
 
+/// The late event of one channel has been handed out, and its place waits behind the gap of another one.
+#[tokio::test]
+async fn a_reader_who_comes_between_a_late_event_and_its_place_gets_it_in_order() {
+    let world = World::start().await;
+    let (room, other) = (ChannelId::new(), ChannelId::new());
+    let ada = world.person("ada", &[room, other]);
+    let mut there = world.live("ada").await;
+    for (channel, seq, body) in [
+        (room, 1, "one"),
+        (other, 1, "other one"),
+        (room, 3, "three"),
+        (other, 3, "other three"),
+        (room, 2, "two"),
+    ] {
+        world.write_at(channel, ada, body, seq).await;
+    }
+    assert_eq!(there.bodies(4).await, ["one", "other one", "two", "three"]);
+    let mut late = world.stream("ada", "?cursor=1.2", None).await;
+    assert_eq!(late.next().await.name, "ready");
+    world.write_at(other, ada, "other two", 2).await;
+    assert_eq!(late.bodies(2).await, ["two", "three"]);
+    assert_eq!(late.next().await.name, "resumed");
+    assert_eq!(late.bodies(2).await, ["other two", "other three"]);
+    assert_eq!(there.bodies(2).await, ["other two", "other three"]);
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_skipped() {
     use ajet_shared::bus::Outgoing;

@@ -8,9 +8,14 @@ use ajet_shared::position::Position;
 use crate::harness::{Stream, World, message};
 
 async fn resynced(mut stream: Stream) -> (String, Option<Position>) {
-    assert_eq!(stream.next().await.name, "ready");
+    let ready = stream.next().await;
+    assert_eq!(ready.name, "ready");
     let resync = stream.next().await;
     assert_eq!(resync.name, "resync");
+    assert_ne!(
+        ready.id, resync.id,
+        "one that breaks off between the two comes back to the same answer"
+    );
     (resync.data["reason"].as_str().unwrap().to_owned(), resync.id)
 }
 

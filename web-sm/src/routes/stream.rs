@@ -41,6 +41,7 @@ pub(crate) struct Shown {
     cursor: Option<String>,
     community: Option<CommunityId>,
     channel: Option<ChannelId>,
+    face: Option<String>,
     thread: Option<MessageId>,
     #[serde(default)]
     seen: i64,
@@ -111,7 +112,7 @@ async fn open(
     let mut world = caller.world(app).await?;
     if let Some(id) = shown.channel {
         let subject = Subject::Id { id, community: shown.community };
-        // A channel that is gone for this reader: the lists go on, and the page leaves it.
+        // A channel that is gone for this reader: the lists go on, and the page leaves it ([`Start::gone`]).
         match caller.find(&mut world, &subject).await {
             Ok(()) => {}
             Err(problem) if problem.status == 404 => {}
@@ -135,8 +136,16 @@ async fn open(
         })
     })?;
     let tail = shown.tail.as_deref().and_then(|text| text.parse::<Tail>().ok());
-    let start =
-        Start { thread: shown.thread, tail, seen: shown.seen, replies: shown.replies, resumed };
+    let start = Start {
+        gone: shown.channel.is_some() && world.here.is_none(),
+        face: shown.face.clone(),
+        thread: shown.thread,
+        tail,
+        seen: shown.seen,
+        replies: shown.replies,
+        resumed,
+        replaying: cursor.is_some(),
+    };
     Ok((connection, Viewer::new(world, start), caller))
 }
 
@@ -163,9 +172,9 @@ impl Writer {
         let mut frames = Frames::default();
         frames.retry(u128::from(rand::random_range(RETRY_MS)));
         loop {
-            let typing_ends = self.viewer.typing_until();
+            let wakes_at = self.viewer.wakes_at();
             let silence = async {
-                match typing_ends {
+                match wakes_at {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 }
@@ -178,7 +187,7 @@ impl Writer {
                 () = silence => None,
                 () = self.pieces.closed() => return,
             };
-            self.viewer.expire_typing(Instant::now(), &mut frames);
+            self.viewer.tick(Instant::now(), &mut frames);
             while let Some(next) = signal {
                 if !self.apply(next, &mut frames).await {
                     let _ = self.send(&mut frames).await;
@@ -206,11 +215,17 @@ impl Writer {
                 self.viewer.ready(frames);
                 frames.at(position);
             }
-            Signal::Resumed { .. } => {}
+            Signal::Resumed { .. } => self.viewer.resumed(frames),
             Signal::Event(delivery) => {
                 let shared = |lens| delivery.bytes(lens).cloned();
-                self.viewer.event(&delivery.envelope, &shared, Instant::now(), frames);
-                frames.at(delivery.position);
+                let (position, now) = (delivery.position, Instant::now());
+                self.viewer.event(&delivery.envelope, position, &shared, now, frames);
+                if let Some(id) = self.viewer.nameless(&delivery.envelope)
+                    && let Ok(view) = self.caller.api.channel(id).await
+                {
+                    self.viewer.introduced(view, frames);
+                }
+                frames.at(position);
             }
             Signal::Typing(envelope) => self.viewer.typing(&envelope, Instant::now(), frames),
             Signal::Presence(changes) => self.viewer.presence(&changes, frames),
@@ -234,7 +249,8 @@ impl Writer {
         true
     }
 
-    /// The page as it would be loaded now. If it cannot be read, the stream ends and the next one tries again.
+    /// The page as it would be loaded now. If it cannot be read, the stream ends without having said where it stands, so that the
+    /// next one comes with the old position and tries again.
     async fn redraw(&mut self, position: Position, frames: &mut Frames) -> bool {
         let Some(id) = self.viewer.channel_id() else {
             // A page without a channel is its lists.
@@ -242,7 +258,8 @@ impl Writer {
             world.community =
                 self.viewer.world.community.filter(|n| *n < world.sync.communities.len());
             world.online.clone_from(&self.viewer.world.online);
-            self.viewer.redrawn(world, Start::default());
+            let start = Start { gone: self.viewer.is_gone(), ..Start::default() };
+            self.viewer.redrawn(world, start);
             self.viewer.ready(frames);
             frames.at(position);
             return true;
@@ -257,13 +274,16 @@ impl Writer {
                 frames.signals(&serde_json::json!({ "_resync": position.seq % 1_000_000 + 1 }));
                 frames.at(position);
                 let start = Start {
+                    // The address and the foot are still those of before.
+                    face: self.viewer.face(),
                     thread: loaded.thread_id(),
                     tail: loaded.tail(),
                     seen: loaded.seen(),
                     replies: loaded.replies(),
-                    resumed: false,
+                    ..Start::default()
                 };
                 self.viewer.redrawn(loaded.world, start);
+                self.viewer.settle(frames);
                 true
             }
             Err(problem) if problem.status == 404 => {

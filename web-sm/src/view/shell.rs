@@ -94,25 +94,30 @@ impl World {
         self.here.as_ref().is_some_and(|here| here.channel.id == view.channel.id)
     }
 
+    /// What the rail says of each community beside its name: that something is unread, and how many mentions.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.sync.communities.iter().map(|view| Mark {
+            unread: view.channels.iter().any(counts),
+            mentions: view.channels.iter().map(|channel| channel.mentions).sum(),
+        })
+    }
+
     /// `#rail`'s list.
     pub(crate) fn rail(&self) -> Rail<'_> {
-        let items = self.sync.communities.iter().enumerate().map(|(n, view)| {
-            let mentions: i64 = view.channels.iter().map(|channel| channel.mentions).sum();
-            let unread = view.channels.iter().any(counts);
-            RailItem {
-                id: view.community.id,
-                href: urls::community(&view.community.slug),
-                avatar: Avatar::of_community(view.community.id, &view.community.name),
-                name: &view.community.name,
-                current: Some(n) == self.community,
-                unread,
-                mentions: if mentions > 0 { count(mentions) } else { String::new() },
-                words: match (mentions, unread) {
-                    (0, false) => String::new(),
-                    (0, true) => ", unread messages".to_owned(),
-                    _ => format!(", {}", plural(mentions, "mention", "mentions")),
-                },
-            }
+        let communities = self.sync.communities.iter().zip(self.marks()).enumerate();
+        let items = communities.map(|(n, (view, Mark { unread, mentions }))| RailItem {
+            id: view.community.id,
+            href: urls::community(&view.community.slug),
+            avatar: Avatar::of_community(view.community.id, &view.community.name),
+            name: &view.community.name,
+            current: Some(n) == self.community,
+            unread,
+            mentions: if mentions > 0 { count(mentions) } else { String::new() },
+            words: match (mentions, unread) {
+                (0, false) => String::new(),
+                (0, true) => ", unread messages".to_owned(),
+                _ => format!(", {}", plural(mentions, "mention", "mentions")),
+            },
         });
         Rail { items: items.collect() }
     }
@@ -149,6 +154,24 @@ fn author_of(sync: &Sync) -> Author {
     }
 }
 
+/// What the rail says of a community beside its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    unread: bool,
+    mentions: i64,
+}
+
+/// What of a channel stands in parts of the page that no stream draws: its name, in the address and the title, and what is at its
+/// foot. As text for the stream's address.
+pub(crate) fn face(view: &ChannelView) -> String {
+    let foot = match (view.channel.archived_at, view.joined) {
+        (Some(_), _) => "archived",
+        (None, true) => "write",
+        (None, false) => "join",
+    };
+    format!("{foot}.{}", view.channel.name.as_deref().unwrap_or_default())
+}
+
 /// Numbers for the title and the icon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Badge {
@@ -179,11 +202,13 @@ struct RailItem<'a> {
 fragments!(Rail<'_>);
 
 /// What the stream is asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct StreamQuery {
     pub(crate) cursor: Position,
     pub(crate) community: Option<CommunityId>,
     pub(crate) channel: Option<ChannelId>,
+    /// See [`face`].
+    pub(crate) face: Option<String>,
     pub(crate) thread: Option<MessageId>,
     /// Place in the channel of the newest message on the page: what the stream brings up to here is on it already.
     pub(crate) seen: i64,
@@ -202,6 +227,9 @@ impl fmt::Display for StreamQuery {
         }
         if let Some(id) = self.channel {
             write!(f, "&amp;channel={id}")?;
+        }
+        if let Some(face) = &self.face {
+            write!(f, "&amp;face={}", urls::segment(face))?;
         }
         if let Some(id) = self.thread {
             write!(f, "&amp;thread={id}&amp;replies={}", self.replies)?;
@@ -287,6 +315,7 @@ impl<'a> Shell<'a> {
                 cursor: world.sync.cursor,
                 community: community.map(|view| view.community.id),
                 channel: world.here.as_ref().map(|here| here.channel.id),
+                face: world.here.as_ref().map(face),
                 thread,
                 seen,
                 replies: 0,

@@ -188,14 +188,6 @@ fn the_page_holds_each_fragment_byte_for_byte() {
 }
 
 #[test]
-fn a_first_view_fits_its_budget() {
-    // Compressed, all of it is to stay under 40 kB (decisions.md 31). Without a compressor here, the plain sizes stand for it: the
-    // measured ratio is about 4.
-    let plain: usize = crate::assets::Asset::ALL.iter().map(|asset| asset.bytes().len()).sum();
-    assert!(plain < 110_000, "the static files have {plain} bytes");
-}
-
-#[test]
 fn messages_by_one_author_join_a_group() {
     let world = world(&["general"]);
     let here = world.here.clone().unwrap();

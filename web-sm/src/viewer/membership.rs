@@ -1,7 +1,8 @@
 //! Channels that come, change and go, and who is in them.
 
 use ajet_shared::channel::{Channel, ChannelKind, ChannelView, NotifyLevel};
-use ajet_shared::events::{ChannelChanged, Envelope, MemberChanged, MemberScope};
+use ajet_shared::events::{ChannelChanged, Envelope, Event, MemberChanged, MemberScope};
+use ajet_shared::id::ChannelId;
 
 use super::Viewer;
 use crate::frames::Frames;
@@ -44,6 +45,25 @@ impl Viewer {
         }
         self.sort();
         self.lists(frames);
+    }
+
+    /// The direct message that this event has brought and whose people nobody has named yet.
+    pub(crate) fn nameless(&self, envelope: &Envelope) -> Option<ChannelId> {
+        let (Event::ChannelCreated(_) | Event::MemberJoined(_)) = envelope.event else {
+            return None;
+        };
+        let mut dms = self.world.sync.dms.iter();
+        let dm = dms.find(|dm| Some(dm.channel.id) == envelope.channel_id)?;
+        dm.members.is_empty().then_some(dm.channel.id)
+    }
+
+    /// Who is in a direct message.
+    pub(crate) fn introduced(&mut self, view: ChannelView, frames: &mut Frames) {
+        let mut dms = self.world.sync.dms.iter_mut();
+        if let Some(dm) = dms.find(|dm| dm.channel.id == view.channel.id) {
+            dm.members = view.members;
+            self.lists(frames);
+        }
     }
 
     pub(super) fn joined(

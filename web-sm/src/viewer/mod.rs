@@ -4,33 +4,30 @@
 
 mod membership;
 mod people;
+mod speech;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ajet_shared::channel::ChannelView;
-use ajet_shared::events::{Envelope, Event, ReactionChanged};
+use ajet_shared::events::{Envelope, Event, MessageDeleted, ReactionChanged};
 use ajet_shared::id::{ChannelId, MessageId, UserId};
 use ajet_shared::message::{MentionKind, Message, MessageKind, ReadState};
+use ajet_shared::position::Position;
 use bytes::Bytes;
 
-use crate::frames::{Frames, Mode};
+use crate::frames::Frames;
 use crate::load::frame_patches;
-use crate::renderer::{CHANNEL, CONTINUED, NEW_DAY, SPOKEN, THREAD};
+use crate::renderer::{CHANNEL, CONTINUED, NEW_DAY, THREAD};
 use crate::urls;
 use crate::view::header::Header;
 use crate::view::message::{Place, Tail};
 use crate::view::reactions::Reaction;
-use crate::view::render;
-use crate::view::shell::{Badge, World};
+use crate::view::shell::{Badge, Mark, World, face};
 use crate::view::sidebar::NavRow;
 
-/// More new messages than this in [`BURST_WITHIN`] are spoken as a number. Source: design.md section 9.
-const BURST: usize = 3;
-/// See [`BURST`].
-const BURST_WITHIN: Duration = Duration::from_secs(5);
+use speech::Speech;
 
 /// Gives the bytes that readers with a lens share.
 pub(crate) type SharedBytes<'a> = &'a dyn Fn(usize) -> Option<Bytes>;
@@ -49,9 +46,13 @@ pub(crate) struct Viewer {
     /// A message may be on the page already: take it away before it is put at the end.
     upsert: bool,
     typing: Vec<Typist>,
-    spoken: VecDeque<Instant>,
+    speech: Speech,
     badge: Badge,
-    rail: String,
+    marks: Vec<Mark>,
+    /// The page shows a channel that the reader may not see any more.
+    gone: bool,
+    /// What the page shows of the channel in places that no stream draws.
+    face: Option<String>,
 }
 
 struct Typist {
@@ -61,8 +62,12 @@ struct Typist {
 }
 
 /// How a page came to be.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Start {
+    /// It shows a channel that this reader may not see any more.
+    pub(crate) gone: bool,
+    /// What it shows of its channel in places that no stream draws ([`face`]); none when that is not known.
+    pub(crate) face: Option<String>,
     /// The thread in the pane.
     pub(crate) thread: Option<MessageId>,
     /// The newest message on the page, for grouping.
@@ -73,12 +78,14 @@ pub(crate) struct Start {
     pub(crate) replies: i64,
     /// The stream broke off before and continues.
     pub(crate) resumed: bool,
+    /// The stream begins with what was missed.
+    pub(crate) replaying: bool,
 }
 
 impl Viewer {
     /// A page that shows this world.
     pub(crate) fn new(world: World, start: Start) -> Self {
-        let (badge, rail) = (world.badge(), render(&world.rail()));
+        let (badge, marks) = (world.badge(), world.marks().collect());
         Self {
             world,
             thread: start.thread,
@@ -88,9 +95,11 @@ impl Viewer {
             replies: start.replies,
             upsert: start.resumed,
             typing: Vec::new(),
-            spoken: VecDeque::new(),
+            speech: Speech::new(start.replaying),
             badge,
-            rail,
+            marks,
+            gone: start.gone,
+            face: start.face,
         }
     }
 
@@ -115,26 +124,77 @@ impl Viewer {
     pub(crate) fn ready(&mut self, frames: &mut Frames) {
         frames.signals(&serde_json::json!({ "status": "live" }));
         frame_patches(&self.world, frames);
+        self.header(frames);
+        self.settle(frames);
+    }
+
+    /// After the page was drawn: nobody is known to write, and where the page as a whole is wrong, another one is loaded.
+    pub(crate) fn settle(&self, frames: &mut Frames) {
+        let Some(here) = &self.world.here else {
+            if self.gone {
+                frames.signals(&serde_json::json!({ "_goto": self.home() }));
+            }
+            return;
+        };
+        self.draw_typing(frames);
+        if self.face.as_ref().is_some_and(|shown| *shown != face(here)) {
+            frames.signals(&serde_json::json!({ "_goto": self.world.path() }));
+        }
+    }
+
+    /// The page shows a channel that the reader may not see any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// What the page shows of the channel in places that no stream draws.
+    pub(crate) fn face(&self) -> Option<String> {
+        self.face.clone()
+    }
+
+    /// End of a replay.
+    pub(crate) fn resumed(&mut self, frames: &mut Frames) {
+        self.speech.resumed(frames);
+    }
+
+    /// When something ends by itself the next time.
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
+        self.typing_until().into_iter().chain(self.speech.until()).min()
+    }
+
+    /// Ends what ends by itself.
+    pub(crate) fn tick(&mut self, now: Instant, frames: &mut Frames) {
+        self.expire_typing(now, frames);
+        self.speech.expire(now, frames);
     }
 
     /// A durable event, in the order of the stream.
     pub(crate) fn event(
         &mut self,
         envelope: &Envelope,
+        position: Position,
         shared: SharedBytes<'_>,
         now: Instant,
         frames: &mut Frames,
     ) {
         let here = envelope.channel_id.is_some() && envelope.channel_id == self.channel_id();
+        let cursor = self.world.sync.cursor;
         match &envelope.event {
             Event::MessageCreated(message) => self.created(message, here, shared, now, frames),
             Event::MessageEdited(message) if here => self.changed(message.id, shared, frames),
-            Event::MessageDeleted(deleted) if here => {
-                self.changed(deleted.message_id, shared, frames);
+            Event::MessageDeleted(deleted) => {
+                self.uncount(envelope, deleted, frames);
+                if here {
+                    self.changed(deleted.message_id, shared, frames);
+                }
             }
             Event::ReactionAdded(change) if here => self.reacted(change, true, shared, frames),
             Event::ReactionRemoved(change) if here => self.reacted(change, false, shared, frames),
             Event::ThreadUpdated(update) if here => self.changed(update.parent_id, shared, frames),
+            Event::ReadUpdated(state) => self.read(state, frames),
+            // The sync was read after its cursor, so a replay overlaps it. What follows is in the sync already, and [`Self::ready`]
+            // has drawn it; done again, it would count people twice or lead out of a channel that the reader came back to.
+            _ if position.epoch == cursor.epoch && position.seq <= cursor.seq => {}
             Event::ChannelCreated(change) => self.channel_created(change, frames),
             Event::ChannelUpdated(change)
             | Event::ChannelArchived(change)
@@ -153,7 +213,7 @@ impl Viewer {
                 if let Some(view) = changed {
                     view.community = change.community.clone();
                 }
-                self.numbers(frames);
+                self.lists(frames);
             }
             Event::UserUpdated(change) => {
                 let members = self.world.sync.dms.iter_mut().flat_map(|dm| &mut dm.members);
@@ -165,7 +225,6 @@ impl Viewer {
                     frames.outer(&self.world.dm_list());
                 }
             }
-            Event::ReadUpdated(state) => self.read(state, frames),
             _ => {}
         }
         if let (Some(id), Some(seq)) = (envelope.channel_id, envelope.seq)
@@ -187,6 +246,9 @@ impl Viewer {
         self.count(message, frames);
         if !here {
             return;
+        }
+        if message.parent_id.is_none() {
+            self.fell_silent(message.author.id, frames);
         }
         if mine && let Some(key) = message.client_msg_id {
             frames.remove(format_args!("#pending-{key}"));
@@ -217,24 +279,7 @@ impl Viewer {
             frames.bytes(&bytes);
         }
         if !mine {
-            self.speak(shared, now, frames);
-        }
-    }
-
-    /// Tells a screen reader, one by one or as a number.
-    fn speak(&mut self, shared: SharedBytes<'_>, now: Instant, frames: &mut Frames) {
-        self.spoken.retain(|at| now.duration_since(*at) < BURST_WITHIN);
-        self.spoken.push_back(now);
-        if self.spoken.len() <= BURST {
-            if let Some(bytes) = shared(SPOKEN) {
-                frames.bytes(&bytes);
-            }
-        } else {
-            frames.patch(
-                Mode::Append,
-                "#announcer",
-                &format!("<p>{} new messages</p>", self.spoken.len()),
-            );
+            self.speech.speak(shared, now, frames);
         }
     }
 
@@ -292,8 +337,32 @@ impl Viewer {
         self.numbers(frames);
     }
 
+    /// An unread message that was counted is gone.
+    fn uncount(&mut self, envelope: &Envelope, deleted: &MessageDeleted, frames: &mut Frames) {
+        let me = self.world.me.id;
+        let Some(view) = envelope.channel_id.and_then(|id| self.view_mut(id)) else { return };
+        // What the sync knew is not counted there any more.
+        let news = deleted.parent_id.is_none()
+            && deleted.author_id != me
+            && deleted.message_seq > view.last_read_seq
+            && envelope.seq.is_some_and(|seq| seq > view.channel.last_seq);
+        if !news {
+            return;
+        }
+        let id = view.channel.id;
+        view.unread = (view.unread - 1).max(0);
+        // The event does not tell whom the message called; there are never more calls than messages.
+        view.mentions = view.mentions.min(view.unread);
+        self.row(id, frames);
+        self.numbers(frames);
+    }
+
     fn read(&mut self, state: &ReadState, frames: &mut Frames) {
         let Some(view) = self.view_mut(state.channel_id) else { return };
+        // The mark never moves back, so this is an old event in a replay, with numbers that are old as well.
+        if state.last_read_seq <= view.last_read_seq {
+            return;
+        }
         view.last_read_seq = state.last_read_seq;
         view.unread = state.unread;
         view.mentions = state.mentions;
@@ -336,7 +405,7 @@ impl Viewer {
     fn lists(&mut self, frames: &mut Frames) {
         frame_patches(&self.world, frames);
         self.badge = self.world.badge();
-        self.rail = render(&self.world.rail());
+        self.marks = self.world.marks().collect();
     }
 
     /// The title, the icon and the communities, where they changed.
@@ -346,10 +415,9 @@ impl Viewer {
             self.badge = badge;
             frames.signals(&serde_json::json!({ "_badge": badge.total, "_here": badge.here }));
         }
-        let rail = render(&self.world.rail());
-        if rail != self.rail {
-            frames.outer_html(&rail);
-            self.rail = rail;
+        if !self.world.marks().eq(self.marks.iter().copied()) {
+            self.marks = self.world.marks().collect();
+            frames.outer(&self.world.rail());
         }
     }
 

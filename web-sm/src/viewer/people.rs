@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use ajet_shared::events::{Envelope, Event, PresenceChanged};
+use ajet_shared::id::UserId;
 use ajet_shared::limits::TYPING_HIDES_AFTER;
 
 use super::{Typist, Viewer};
@@ -49,6 +50,15 @@ impl Viewer {
     pub(crate) fn expire_typing(&mut self, now: Instant, frames: &mut Frames) {
         let before = self.typing.len();
         self.typing.retain(|typist| typist.until > now);
+        if self.typing.len() != before {
+            self.draw_typing(frames);
+        }
+    }
+
+    /// Somebody has said it: nobody has to say that the writing stopped.
+    pub(super) fn fell_silent(&mut self, user_id: UserId, frames: &mut Frames) {
+        let before = self.typing.len();
+        self.typing.retain(|typist| typist.user_id != user_id);
         if self.typing.len() != before {
             self.draw_typing(frames);
         }

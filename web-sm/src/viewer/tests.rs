@@ -23,9 +23,21 @@ impl Stream {
     }
 
     fn event(&mut self, envelope: &Envelope) -> String {
+        // After the sync, which stands at 7.
+        self.event_at(8, envelope)
+    }
+
+    fn event_at(&mut self, seq: u64, envelope: &Envelope) -> String {
         let (renderer, mut frames) = (renderer(), Frames::default());
+        let position = Position { epoch: 1, seq };
         let shared = |lens| renderer.render(Position::default(), envelope, lens);
-        self.viewer.event(envelope, &shared, self.now, &mut frames);
+        self.viewer.event(envelope, position, &shared, self.now, &mut frames);
+        String::from_utf8(frames.into_bytes().to_vec()).unwrap()
+    }
+
+    fn frames(&mut self, draw: impl FnOnce(&mut Viewer, &mut Frames)) -> String {
+        let mut frames = Frames::default();
+        draw(&mut self.viewer, &mut frames);
         String::from_utf8(frames.into_bytes().to_vec()).unwrap()
     }
 
@@ -121,8 +133,107 @@ fn many_messages_are_spoken_as_a_number() {
     let lena = author("Lena");
     let mut stream = Stream::new(world(&["general"]), Start::default());
     let spoken: Vec<_> = (11..16).map(|seq| stream.post(&lena, 0, seq).1).collect();
-    assert!(spoken[2].contains("<p>Lena: hello</p>") && !spoken[3].contains("<p>Lena: hello</p>"));
-    assert!(spoken[4].contains("<p>5 new messages</p>"));
+    assert!(spoken[2].contains("<p>Lena: hello</p>"));
+    assert!(spoken[3..].iter().all(|text| !text.contains("#announcer")), "{spoken:?}");
+    let end = stream.viewer.wakes_at().unwrap();
+    let text = stream.frames(|viewer, frames| viewer.tick(end, frames));
+    assert!(text.contains("<p>2 new messages</p>") && stream.viewer.wakes_at().is_none());
+    stream.now = end;
+    assert!(stream.post(&lena, 0, 16).1.contains("<p>Lena: hello</p>"), "calm again");
+}
+
+#[test]
+fn a_replay_is_spoken_once_at_its_end() {
+    let lena = author("Lena");
+    let start = Start { replaying: true, ..Start::default() };
+    let mut stream = Stream::new(world(&["general"]), start);
+    for seq in 11..16 {
+        assert!(!stream.post(&lena, 0, seq).1.contains("#announcer"));
+    }
+    let text = stream.frames(Viewer::resumed);
+    assert!(text.contains("<p>5 new messages</p>"), "{text}");
+    assert!(stream.post(&lena, 0, 16).1.contains("<p>Lena: hello</p>"));
+}
+
+#[test]
+fn an_old_read_mark_changes_nothing() {
+    let mut stream = Stream::new(world(&["general"]), Start::default());
+    let (post, _) = stream.post(&author("Lena"), 0, 11);
+    let state =
+        ReadState { channel_id: post.channel_id, last_read_seq: 10, unread: 0, mentions: 0 };
+    assert_eq!(stream.event(&Envelope::new(Event::ReadUpdated(state), None, NOON)), "");
+    assert_eq!(stream.viewer.world.badge().total, 1);
+}
+
+#[test]
+fn an_unread_message_that_is_deleted_is_not_unread() {
+    let (lena, mut stream) =
+        (author("Lena"), Stream::new(world(&["general", "random"]), Start::default()));
+    let (post, _) = stream.post(&lena, 1, 11);
+    let channel = stream.viewer.world.sync.communities[0].channels[1].clone();
+    let gone = Event::MessageDeleted(MessageDeleted {
+        message_id: post.id,
+        parent_id: None,
+        message_seq: 11,
+        author_id: lena.id,
+        deleted_at: NOON,
+    });
+    let text = stream.event(&event(gone.clone(), &channel, 12, lena.id));
+    assert!(text.contains("{\"_badge\":0,\"_here\":0}"), "{text}");
+    assert!(text.contains(&format!("id=\"channel-{}\"", channel.channel.id)));
+    assert_eq!(stream.event(&event(gone, &channel, 12, lena.id)), "", "known by now");
+}
+
+#[test]
+fn a_page_that_cannot_be_mended_is_left() {
+    let goto = |world, start| Stream::new(world, start).frames(Viewer::ready);
+    let mut without = world(&["general"]);
+    without.here = None;
+    let text = goto(without, Start { gone: true, ..Start::default() });
+    assert!(text.contains("{\"_goto\":\"/c/labs\"}"), "{text}");
+    let of = |face: &str| Start { face: Some(face.to_owned()), ..Start::default() };
+    let text = goto(world(&["general"]), of("write.general"));
+    assert!(!text.contains("_goto") && text.contains("id=\"channel-header\""), "{text}");
+    for before in ["write.before", "archived.general", "join.general"] {
+        let text = goto(world(&["general"]), of(before));
+        assert!(text.contains("{\"_goto\":\"/c/labs/channels/general\"}"), "{before}: {text}");
+    }
+}
+
+#[test]
+fn what_the_sync_knew_does_not_happen_twice() {
+    let mut stream = Stream::new(world(&["general"]), Start::default());
+    let (me, channel) = (stream.viewer.world.me.clone(), stream.viewer.world.here.clone().unwrap());
+    let change = |user: &Author| MemberChanged {
+        scope: MemberScope::Channel,
+        user_id: user.id,
+        user: user.clone(),
+        role: None,
+        channel: None,
+    };
+    let lena = author("Lena");
+    let came = event(Event::MemberJoined(change(&lena)), &channel, 12, lena.id);
+    assert_eq!(stream.event_at(7, &came), "");
+    assert!(stream.event_at(8, &came).contains("3 members"));
+    let left = event(Event::MemberLeft(change(&me)), &channel, 9, me.id);
+    assert_eq!(stream.event_at(6, &left), "", "the reader came back after that");
+}
+
+#[test]
+fn a_new_direct_message_is_named() {
+    let mut stream = Stream::new(world(&["general"]), Start::default());
+    let me = stream.viewer.world.me.clone();
+    let mut dm = stream.viewer.world.here.clone().unwrap();
+    dm.channel.id = ChannelId::new();
+    dm.channel.kind = ajet_shared::channel::ChannelKind::Dm;
+    (dm.channel.name, dm.channel.community_id) = (None, None);
+    let change = ChannelChanged { channel: dm.channel.clone(), member_ids: vec![me.id] };
+    let created = event(Event::ChannelCreated(change), &dm, 1, me.id);
+    stream.event(&created);
+    assert_eq!(stream.viewer.nameless(&created), Some(dm.channel.id));
+    dm.members = vec![me, author("Lena")];
+    let text = stream.frames(|viewer, frames| viewer.introduced(dm, frames));
+    assert!(text.contains("Lena") && stream.viewer.nameless(&created).is_none(), "{text}");
 }
 
 #[test]
@@ -186,6 +297,19 @@ fn typing_is_shown_and_forgotten() {
     let mut frames = Frames::default();
     stream.viewer.expire_typing(stream.now + TYPING_HIDES_AFTER, &mut frames);
     assert!(!frames.is_empty() && stream.viewer.typing_until().is_none());
+}
+
+#[test]
+fn who_has_said_it_writes_no_more() {
+    let (lena, mut stream) = (author("Lena"), Stream::new(world(&["general"]), Start::default()));
+    let channel = stream.viewer.world.here.clone().unwrap();
+    let typing =
+        TypingEvent { channel_id: channel.channel.id, parent_id: None, user: lena.clone() };
+    let (now, started) = (stream.now, event(Event::TypingStarted(typing), &channel, 0, lena.id));
+    stream.frames(|viewer, frames| viewer.typing(&started, now, frames));
+    let silent = "data: selector #typing\ndata: mode inner\ndata: elements \n";
+    assert!(stream.post(&lena, 0, 11).1.contains(silent));
+    assert!(stream.frames(Viewer::ready).contains(silent));
 }
 
 #[test]

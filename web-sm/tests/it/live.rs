@@ -14,6 +14,7 @@ async fn a_stream_goes_on_where_the_page_ended() {
     let text = stream.until(&format!("id=\"message-{between}\"")).await;
     assert!(text.starts_with("retry: "));
     assert!(text.find("{\"status\":\"live\"}") < text.find("#messages"), "live comes first");
+    assert!(!text.contains("_goto"), "the page is right as it is: {text}");
     assert!(text.contains("data: selector #messages\ndata: mode append"));
     let (after, position) = world.write(5, "and live").await;
     let text = stream.until(&format!("id: {position}\n")).await;
@@ -39,6 +40,14 @@ async fn a_broken_stream_brings_what_was_missed_and_no_more() {
         text.find(&format!("data: selector #message-{missed}\ndata: mode remove"))
             < text.find("#messages")
     );
+}
+
+#[tokio::test]
+async fn a_page_of_a_channel_that_has_another_name_by_now_is_loaded_again() {
+    let world = World::start(1).await;
+    let page = world.page().await.replace("face=write.general", "face=write.before");
+    let mut stream = world.stream(&page, None).await;
+    stream.until("{\"_goto\":\"/c/labs/channels/general\"}").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Who gets what, over random histories and without a server.
 
+mod doubts;
 mod world;
 
 use std::collections::{HashMap, HashSet};

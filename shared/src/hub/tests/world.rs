@@ -142,13 +142,15 @@ pub(super) struct World {
     pub(super) state: State<Plain>,
     pub(super) renderer: Arc<Plain>,
     pub(super) seats: Vec<(UserId, u64, Arc<Queue<Plain>>)>,
+    /// Where those who sat down are told to ask the api, in their order.
+    pub(super) doubts: Vec<Arc<Notify>>,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let mut state = State::new();
         state.position.epoch = 1;
-        Self { state, renderer: Arc::new(Plain), seats: Vec::new() }
+        Self { state, renderer: Arc::new(Plain), seats: Vec::new(), doubts: Vec::new() }
     }
 
     pub(super) fn sit(
@@ -159,20 +161,29 @@ impl World {
     ) -> Arc<Queue<Plain>> {
         let queue = Arc::new(Queue::new());
         let id = self.state.next_id();
+        let doubt = Arc::new(Notify::new());
         let seat = Seat {
             id,
             queue: queue.clone(),
             session_id,
             guest_of,
-            doubt: Arc::new(Notify::new()),
+            doubt: doubt.clone(),
             members: Arc::new(|_| Box::pin(async { Err(RevalidateError::SignedOut) })),
         };
         self.state.attach(sync.me.user.id, seat, sync);
+        self.doubts.push(doubt);
         self.seats.push((sync.me.user.id, id, queue.clone()));
         queue
     }
 
     pub(super) fn happen(&mut self, scope: Scope, event: Event) -> Position {
+        let delivery = self.delivery(scope, event);
+        self.state.hand_out(delivery, std::time::Instant::now());
+        self.state.position
+    }
+
+    /// An event that comes next, not handed out yet.
+    pub(super) fn delivery(&self, scope: Scope, event: Event) -> Arc<Delivery<Plain>> {
         let position = Position { seq: self.state.position.seq + 1, ..self.state.position };
         let mut envelope = Envelope::new(event, None, OffsetDateTime::UNIX_EPOCH);
         match scope {
@@ -182,17 +193,25 @@ impl World {
             Scope::Community(community) => envelope.community_id = Some(community),
             Scope::Person(_) => {}
         }
-        let delivery =
-            Arc::new(Delivery::new(self.renderer.clone(), position, scope, envelope, 100));
-        self.state.hand_out(&delivery);
-        self.state.ring.push(delivery, std::time::Instant::now());
-        self.state.position = position;
-        position
+        Arc::new(Delivery::new(self.renderer.clone(), position, scope, envelope, 100))
+    }
+
+    /// The same event under another position.
+    pub(super) fn again(
+        &self,
+        delivery: &Delivery<Plain>,
+        position: Position,
+    ) -> Arc<Delivery<Plain>> {
+        let Delivery { scope, envelope, .. } = delivery;
+        Arc::new(Delivery::new(self.renderer.clone(), position, *scope, envelope.clone(), 100))
+    }
+
+    pub(super) fn message(channel: ChannelId) -> Event {
+        Event::MessageCreated(message(MessageId::new(), channel, UserId::new()))
     }
 
     pub(super) fn write(&mut self, community: Option<CommunityId>, channel: ChannelId) -> Position {
-        let event = Event::MessageCreated(message(MessageId::new(), channel, UserId::new()));
-        self.happen(Scope::Channel(community, channel), event)
+        self.happen(Scope::Channel(community, channel), Self::message(channel))
     }
 }
 
