@@ -44,4 +44,7 @@ pub struct Config {
     /// What callers must send as `X-Ajet-Edge`; the same for all services.
     #[arg(long, env = "AJET_EDGE_SECRET", value_name = "32-random-bytes", hide_env_values = true)]
     pub edge_secret: Secret,
+    /// The live side.
+    #[command(flatten)]
+    pub hub: ajet_shared::hub::Settings,
 }

@@ -48,7 +48,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let bus =
         Bus::connect(config.nats_url.expose(), "ajet-tui-sm").await.context("AJET_NATS_URL")?;
     let health = Health::default();
-    let hub = Hub::start(bus.clone(), Frames, health.clone(), shutdown.clone());
+    let hub = Hub::start(bus.clone(), Frames, config.hub, health.clone(), shutdown.clone());
     let app = App { api, hub, callers: Callers::default() };
     tracing::info!(address = %config.listen, "listening");
     ajet_shared::http::serve(

@@ -48,6 +48,9 @@ pub struct Config {
     /// What the gateway proves itself with, in `X-Ajet-Edge`; the same for all services, 32 bytes or more.
     #[arg(long, env = "AJET_EDGE_SECRET", value_name = "32-random-bytes", hide_env_values = true)]
     pub edge_secret: Secret,
+    /// The live side.
+    #[command(flatten)]
+    pub hub: ajet_shared::hub::Settings,
 }
 
 impl Config {

@@ -58,6 +58,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let hub = Hub::start(
         bus,
         WebRenderer { directory: directory.clone() },
+        config.hub,
         health.clone(),
         shutdown.clone(),
     );

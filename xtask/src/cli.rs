@@ -105,9 +105,6 @@ pub(crate) struct TestOptions {
     /// Which tier.
     #[arg(value_enum, default_value_t = Tier::All)]
     pub(crate) tier: Tier,
-    /// Run the long loops at their full length.
-    #[arg(long)]
-    pub(crate) long: bool,
     /// Passed on to the test programs, for example a part of a test's name.
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<OsString>,

@@ -185,7 +185,7 @@ async fn end_to_end(options: &TestOptions) -> anyhow::Result<Report> {
     ]);
     with_stack.arg(npm).args(["test", "--"]).args(&options.arguments);
     with_stack.env("AJET_E2E", paths::e2e()).env("AJET_CHROMIUM", chromium);
-    run_tier("e2e", long(with_stack, options), playwright_counts).await
+    run_tier("e2e", with_stack, playwright_counts).await
 }
 
 fn with_arguments(mut cargo: Command, options: &TestOptions) -> Command {
@@ -193,14 +193,7 @@ fn with_arguments(mut cargo: Command, options: &TestOptions) -> Command {
         cargo.arg("--").args(options.arguments.iter().map(OsString::as_os_str));
     }
     cargo.current_dir(paths::root());
-    long(cargo, options)
-}
-
-fn long(mut command: Command, options: &TestOptions) -> Command {
-    if options.long {
-        command.env("AJET_TEST_LONG", "1");
-    }
-    command
+    cargo
 }
 
 fn command(program: &Path) -> Command {

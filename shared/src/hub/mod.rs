@@ -236,6 +236,20 @@ pub struct TypingNote {
     pub state: TypingState,
 }
 
+/// What an operator may change about the live side.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Settings {
+    /// How often a reader is told who came and went, seconds. Source: requirements E6.
+    #[arg(
+        long,
+        env = "AJET_PRESENCE_SECONDS",
+        value_name = "60",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=3600)
+    )]
+    pub presence_seconds: u64,
+}
+
 /// The live side of a session manager. Cheap to clone.
 pub struct Hub<R: Renderer> {
     shared: Arc<Shared<R>>,
@@ -250,11 +264,18 @@ impl<R: Renderer> Clone for Hub<R> {
 impl<R: Renderer> Hub<R> {
     /// Starts following the stream, for ever; sets `health` ready when it has caught up. At `shutdown` the connections are ended one by
     /// one over a few seconds.
-    pub fn start(bus: Bus, renderer: R, health: Health, shutdown: CancellationToken) -> Self {
+    pub fn start(
+        bus: Bus,
+        renderer: R,
+        settings: Settings,
+        health: Health,
+        shutdown: CancellationToken,
+    ) -> Self {
         let shared = Arc::new(Shared::new(bus, renderer, health, shutdown));
         tokio::spawn(pump::run(shared.clone()));
         tokio::spawn(pump::watch(shared.clone()));
-        tokio::spawn(presence::run(shared.clone()));
+        let tell_every = Duration::from_secs(settings.presence_seconds);
+        tokio::spawn(presence::run(shared.clone(), tell_every));
         Self { shared }
     }
 

@@ -16,8 +16,6 @@ use crate::events::{Envelope, Event, PresenceChanged, Subject};
 use crate::id::{ChannelId, UserId};
 use crate::limits::OFFLINE_AFTER;
 
-/// How often readers are told. Source: requirements E6.
-const TELL_EVERY: Duration = Duration::from_mins(1);
 /// Rosters asked for at once.
 const ASK_AT_ONCE: usize = 4;
 /// Asking for one roster may take this long.
@@ -59,8 +57,8 @@ impl Board {
     }
 }
 
-/// Listens to typing and presence, and tells presence once a minute.
-pub(super) async fn run<R: Renderer>(shared: Arc<Shared<R>>) {
+/// Listens to typing and presence, and tells who came and went once in `tell_every`.
+pub(super) async fn run<R: Renderer>(shared: Arc<Shared<R>>, tell_every: Duration) {
     let listen = async {
         loop {
             if let Ok(mut messages) = shared.bus.subscribe_ephemeral().await {
@@ -72,10 +70,10 @@ pub(super) async fn run<R: Renderer>(shared: Arc<Shared<R>>) {
         }
     };
     let tell = async {
-        let mut minute = interval_at(Instant::now() + TELL_EVERY, TELL_EVERY);
-        minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = interval_at(Instant::now() + tell_every, tell_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            minute.tick().await;
+            ticks.tick().await;
             tell(&shared).await;
         }
     };

@@ -87,6 +87,7 @@ impl World {
             nats_url: Secret::from(self.nats.url.clone()),
             api_upstreams: vec![format!("http://{}", self.api).parse().unwrap()],
             edge_secret: Secret::from(EDGE.to_owned()),
+            hub: ajet_shared::hub::Settings { presence_seconds: 1 },
         };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn({

@@ -91,14 +91,10 @@ async fn a_channel_one_cannot_see_does_not_exist() {
     assert_eq!(text.status(), 415);
 }
 
-/// Takes more than a minute: runs with the long tests only.
 #[tokio::test]
-async fn presence_is_told_once_a_minute_to_those_who_share_a_channel() {
+async fn presence_is_told_once_to_those_who_share_a_channel() {
     use ajet_shared::clock;
     use ajet_shared::events::{Envelope, Event, PresenceChanged};
-    if std::env::var_os("AJET_TEST_LONG").is_none() {
-        return;
-    }
     let world = World::start().await;
     let (room, other) = (ChannelId::new(), ChannelId::new());
     let ada = world.person("ada", &[room]);

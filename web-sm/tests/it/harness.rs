@@ -82,6 +82,7 @@ impl World {
             nats_url: nats_url.into(),
             api_upstreams: vec![format!("http://{api}").parse().unwrap()],
             edge_secret: EDGE.to_owned().into(),
+            hub: ajet_shared::hub::Settings { presence_seconds: 60 },
         };
         let shutdown = CancellationToken::new();
         tokio::spawn(ajet_web_sm::run(config, shutdown.clone()));
