@@ -204,12 +204,14 @@ async fn a_database_that_is_away_is_a_503_and_comes_back() {
             .unwrap();
     };
     allow(false).await;
+    let begun = std::time::Instant::now();
     let answer = ann
         .post(
             &format!("/api/communities/{id}/channels"),
             json!({ "name": "x", "visibility": "public" }),
         )
         .await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
     assert_eq!(answer.headers["retry-after"], "2");
     answer.expect_problem(503, "unavailable");
     eventually("the api says that it is not ready", async || {

@@ -168,7 +168,9 @@ async fn a_store_that_is_away_is_503_and_text_goes_on() {
     // Nobody listens on port 9.
     let storeless = app.another(|config| config.s3_url = "http://127.0.0.1:9".to_owned()).await;
     let ann = ann.at(&storeless);
+    let started = std::time::Instant::now();
     let answer = ann.get(&format!("/files/{file}/a.png")).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(3));
     assert_eq!(answer.headers["retry-after"], "2");
     answer.expect_problem(503, "unavailable");
     post(&ann, &general, &[file]).await;

@@ -271,8 +271,10 @@ async fn another_instance_takes_over() {
     eventually("all is published", async || published(&app.db).await).await;
     assert_eq!(app.metric("chat_relay_leader").await, 1);
     app.end().await;
+    let started = std::time::Instant::now();
     say(&at_other, &general, "1").await;
     eventually("the other one leads", async || published(&app.db).await).await;
+    assert!(started.elapsed() < std::time::Duration::from_millis(1_500));
     let bus = Bus::connect(app.nats_url(), "test").await.unwrap();
     assert_eq!(texts(&stream(&bus).await), ["0", "1"]);
     assert_eq!(bus.position().await.unwrap().epoch, 1);

@@ -244,11 +244,13 @@ async fn a_database_that_is_down_is_503_within_three_seconds_until_it_is_back() 
     assert_eq!(owner.status().await, StatusCode::OK);
     stack.gate.shut();
     tokio::time::sleep(ajet_shared::verify::STATE_AGE_MAX).await;
+    let began = std::time::Instant::now();
     let request = owner.request(Method::GET, "/api/me");
     let (answer, mut anybody) = (owner.send(request).await, stack.browser());
     assert_eq!(answer.headers()["retry-after"], "2");
     assert_eq!(problem(answer).await, (503, "unavailable".to_owned()));
     assert_eq!(anybody.open("/login").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(began.elapsed() < Duration::from_secs(6), "two requests: {:?}", began.elapsed());
     assert_eq!(
         anybody.open("/assets/app.css").await.status(),
         StatusCode::OK,

@@ -4,8 +4,10 @@ use ajet_shared::clock;
 use ajet_shared::http::{Path, Query};
 use ajet_shared::id::{ChannelId, MessageId};
 use ajet_shared::limits::PAGE_SIZE_DEFAULT;
-use ajet_shared::page::PageQuery;
+use ajet_shared::message::Message;
+use ajet_shared::page::{Page, PageQuery};
 use ajet_shared::problem::Problem;
+use ajet_shared::user::Author;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -37,9 +39,7 @@ pub(crate) async fn older(
         limit: Some(PAGE_SIZE_DEFAULT),
         ..PageQuery::default()
     };
-    let (me, page) =
-        tokio::try_join!(caller.author(&app), async { Ok(caller.api.messages(id, query).await?) })?;
-    app.directory.learn(page.items.iter().map(|message| &message.author));
+    let (me, page) = read(&app, &caller, id, query).await?;
     let look =
         Look { me: me.id, today: clock::now().date(), directory: &app.directory, target: None };
     let mut frames = Frames::default();
@@ -75,9 +75,7 @@ pub(crate) async fn newer(
         limit: Some(PAGE_SIZE_DEFAULT),
         ..PageQuery::default()
     };
-    let (me, page) =
-        tokio::try_join!(caller.author(&app), async { Ok(caller.api.messages(id, query).await?) })?;
-    app.directory.learn(page.items.iter().map(|message| &message.author));
+    let (me, page) = read(&app, &caller, id, query).await?;
     let look =
         Look { me: me.id, today: clock::now().date(), directory: &app.directory, target: None };
     let mut frames = Frames::default();
@@ -91,6 +89,19 @@ pub(crate) async fn newer(
         None => frames.remove("#history-bottom"),
     };
     Ok(events(frames))
+}
+
+/// The reader and a page of messages, whose authors are known from here on.
+async fn read(
+    app: &App,
+    caller: &Caller,
+    id: ChannelId,
+    query: PageQuery,
+) -> Result<(Author, Page<Message>), Problem> {
+    let (me, page) =
+        tokio::try_join!(caller.author(app), async { Ok(caller.api.messages(id, query).await?) })?;
+    app.directory.learn(page.items.iter().map(|message| &message.author));
+    Ok((me, page))
 }
 
 /// A short event stream.
