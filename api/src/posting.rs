@@ -1,10 +1,10 @@
-//! Posting a message: the one write path, for REST now and for slash commands and webhooks later.
+//! Posting a message: the one write path of REST, slash commands and webhooks.
 
 use ajet_shared::actions::Actor;
-use ajet_shared::db::posting::{self, PostError};
+use ajet_shared::db::posting::{self, Draft, PostError};
 use ajet_shared::db::{self, Cause};
 use ajet_shared::id::ChannelId;
-use ajet_shared::message::{Message, PostMessage};
+use ajet_shared::message::Message;
 use ajet_shared::problem::Problem;
 
 use crate::error::{ApiError, ApiResult, sentence};
@@ -28,11 +28,11 @@ pub(crate) async fn post(
     actor: &Actor,
     cause: &Cause,
     channel_id: ChannelId,
-    request: &PostMessage,
+    draft: &Draft<'_>,
 ) -> ApiResult<Posted> {
     for _ in 0..ATTEMPTS {
         let mut tx = state.db.begin().await?;
-        match posting::post(&mut tx, actor, cause, channel_id, request).await? {
+        match posting::post(&mut tx, actor, cause, channel_id, draft).await? {
             posting::Posted::New(message) => {
                 state.commit(tx).await?;
                 return Ok(Posted { message: *message, replayed: false });

@@ -184,7 +184,9 @@ impl Transcript {
             for row in wrap(&with_targets(line), room) {
                 let taken = row.iter().map(|span| columns(&span.text)).sum();
                 let text = row.iter().map(|span| match message.kind {
-                    MessageKind::Text => paint.styled(span.style, &span.text),
+                    MessageKind::Text | MessageKind::Me | MessageKind::Webhook => {
+                        paint.styled(span.style, &span.text)
+                    }
                     MessageKind::System => paint.dim(&span.text),
                 });
                 lines.push((text.collect(), taken));

@@ -60,6 +60,18 @@ pub enum Action {
     ChangeRole(Role),
     /// Take a member out of the community.
     RemoveMember,
+    /// Keep somebody out of the community, or let them back.
+    BanMember,
+    /// Silence a member for a while, or let them speak again.
+    MuteMember,
+    /// Take another name in the community.
+    SetNickname,
+    /// Delete this many of the newest messages of a channel at once.
+    Purge(u32),
+    /// See, make and revoke the webhooks of a community.
+    ManageWebhooks,
+    /// See, make and revoke the tokens of a community's bots.
+    ManageTokens,
     /// Leave the community.
     LeaveCommunity,
     /// Read the audit log.
@@ -68,6 +80,7 @@ pub enum Action {
 
 /// What a token may be used for; a session may do everything its owner may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Scope {
     /// Read messages.
     #[serde(rename = "messages:read")]
@@ -323,6 +336,12 @@ fn required_scope(action: Action) -> Scope {
         | Action::ManageInvites
         | Action::ChangeRole(_)
         | Action::RemoveMember
+        | Action::BanMember
+        | Action::MuteMember
+        | Action::SetNickname
+        | Action::Purge(_)
+        | Action::ManageWebhooks
+        | Action::ManageTokens
         | Action::LeaveCommunity
         | Action::ReadAudit => Scope::Admin,
     }
@@ -333,6 +352,7 @@ fn rights(action: Action, resource: &Resource) -> Result<(), DenyReason> {
         Action::ReadCommunity
         | Action::CreateChannel
         | Action::ReadChannel
+        | Action::SetNickname
         | Action::LeaveCommunity => Ok(()),
         Action::LeaveChannel | Action::JoinChannel => not_direct(resource),
         Action::MarkRead | Action::Type => joined(resource),
@@ -347,6 +367,8 @@ fn rights(action: Action, resource: &Resource) -> Result<(), DenyReason> {
         Action::MentionEverybody
         | Action::UpdateCommunity
         | Action::ManageInvites
+        | Action::ManageWebhooks
+        | Action::ManageTokens
         | Action::ReadAudit => admin(resource),
         Action::SetTopic => {
             not_direct(resource).and(not_archived(resource)).and(joined_or_admin(resource))
@@ -358,7 +380,8 @@ fn rights(action: Action, resource: &Resource) -> Result<(), DenyReason> {
         Action::RemoveChannelMember => not_direct(resource).and(above(resource)),
         Action::CreateInvite(role) => invite(role, resource),
         Action::ChangeRole(_) => check(resource.role == Some(Role::Owner), DenyReason::NotOwner),
-        Action::RemoveMember => above(resource),
+        Action::RemoveMember | Action::BanMember | Action::MuteMember => above(resource),
+        Action::Purge(count) => not_direct(resource).and(purge(count, resource)),
     }
 }
 
@@ -393,6 +416,14 @@ fn writable(resource: &Resource) -> Result<(), DenyReason> {
     joined(resource)?;
     not_archived(resource)?;
     check(resource.channel.is_none_or(|channel| !channel.muted), DenyReason::Muted)
+}
+
+/// Messages an admin may delete at once; owners are not bounded by it.
+pub const PURGE_ADMIN_MAX: u32 = 100;
+
+fn purge(count: u32, resource: &Resource) -> Result<(), DenyReason> {
+    admin(resource)?;
+    check(count <= PURGE_ADMIN_MAX || resource.role == Some(Role::Owner), DenyReason::NotOwner)
 }
 
 /// An owner over everybody, an admin over members; nobody over oneself.

@@ -4,8 +4,10 @@
 //! `storage` (S3), `client` (typed API client), `http` (what every server has in common), `openapi` (schemas).
 
 pub mod actions;
+pub mod api_token;
 pub mod channel;
 pub mod clock;
+pub mod command;
 pub mod community;
 pub mod config;
 pub mod events;
@@ -26,6 +28,7 @@ pub mod telemetry;
 pub mod terminal;
 pub mod token;
 pub mod user;
+pub mod webhook;
 
 #[cfg(feature = "bus")]
 pub mod bus;

@@ -15,8 +15,25 @@ use crate::user::Author;
 pub enum MessageKind {
     /// Somebody wrote it.
     Text,
+    /// Somebody says what they do (`/me waves`).
+    Me,
+    /// A webhook posted it; `metadata` is a [`crate::webhook::WebhookMetadata`].
+    Webhook,
     /// The system tells what happened (joined, topic changed).
     System,
+}
+
+impl MessageKind {
+    /// As the database and the wire write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Me => "me",
+            Self::Webhook => "webhook",
+            Self::System => "system",
+        }
+    }
 }
 
 /// A message as everybody sees it (architecture.md section 3).

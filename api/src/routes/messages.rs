@@ -4,6 +4,7 @@ use ajet_shared::actions::{Action, Resource};
 use ajet_shared::db::authz::{self, Access};
 use ajet_shared::db::changing;
 use ajet_shared::db::messages::{self, Located, Place};
+use ajet_shared::db::posting::Draft;
 use ajet_shared::http::{Json, Path, Query};
 use ajet_shared::id::{AttachmentId, ChannelId, ClientMessageId, MessageId};
 use ajet_shared::limits::MESSAGE_BODY_MAX_BYTES;
@@ -141,7 +142,8 @@ async fn create(
         attachment_ids: request.attachment_ids,
     };
     let posted =
-        posting::post(&state, &caller.actor, &caller.cause(), channel_id, &request).await?;
+        posting::post(&state, &caller.actor, &caller.cause(), channel_id, &Draft::text(&request))
+            .await?;
     let mut headers = HeaderMap::from_iter([(CHANNEL_SEQ, HeaderValue::from(posted.message.seq))]);
     if posted.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));

@@ -325,9 +325,15 @@ async fn who_answers_has_read_what_came_in_the_meantime() {
         attachment_ids: Vec::new(),
     };
     let cause = Cause::by(ann.user_id);
-    posting::post(&mut first, &Actor::User(ann.user_id), &cause, channel_id(&general), &posted)
-        .await
-        .unwrap();
+    posting::post(
+        &mut first,
+        &Actor::User(ann.user_id),
+        &cause,
+        channel_id(&general),
+        &posting::Draft::text(&posted),
+    )
+    .await
+    .unwrap();
     let answer = post(&ben, format!("/api/channels/{general}/messages"), message("answer"));
     let answer = after(&app, first, answer).await.expect(StatusCode::CREATED);
     let (subject, read) = app.newest("read.updated").await;

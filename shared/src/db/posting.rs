@@ -118,9 +118,34 @@ const WRITE: &str = "\
         UPDATE channel_members SET last_read_seq = place.seq FROM place \
         WHERE channel_id = $2 AND user_id = $3 AND last_read_seq < place.seq AND $5::uuid IS NULL \
     ) \
-    INSERT INTO messages (id, channel_id, seq, user_id, client_msg_id, parent_id, body_md, request_hash, created_at) \
-    SELECT $1, $2, place.seq, $3, $4, $5, $6, $7, $8 FROM place \
+    INSERT INTO messages (id, channel_id, seq, user_id, client_msg_id, parent_id, body_md, request_hash, created_at, kind, metadata) \
+    SELECT $1, $2, place.seq, $3, $4, $5, $6, $7, $8, $9, $10 FROM place \
     ON CONFLICT (user_id, client_msg_id) DO NOTHING RETURNING seq";
+
+/// A message to write: what a client asked for, and what only we decide.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    /// What was asked for.
+    pub request: &'a PostMessage,
+    /// What it becomes.
+    pub kind: MessageKind,
+    /// What it carries: an object.
+    pub metadata: serde_json::Value,
+}
+
+impl<'a> Draft<'a> {
+    /// What somebody wrote.
+    #[must_use]
+    pub fn text(request: &'a PostMessage) -> Self {
+        Self::of(MessageKind::Text, request)
+    }
+
+    /// A message of another kind, without metadata.
+    #[must_use]
+    pub fn of(kind: MessageKind, request: &'a PostMessage) -> Self {
+        Self { request, kind, metadata: serde_json::json!({}) }
+    }
+}
 
 /// Writes a message and everything that follows from it into the transaction of `conn`: its place in the channel, mentions,
 /// notifications, the thread's summary and all events. Anything but [`Posted::New`] must be rolled back.
@@ -129,10 +154,11 @@ pub async fn post(
     actor: &Actor,
     cause: &Cause,
     channel_id: ChannelId,
-    request: &PostMessage,
+    draft: &Draft<'_>,
 ) -> Result<Posted, PostError> {
     let user_id = actor.user_id();
-    let hash = request_hash(channel_id, request);
+    let request = draft.request;
+    let hash = request_hash(channel_id, draft);
     let gate: Option<Gate> = sqlx::query_as(GATE)
         .bind(channel_id.uuid())
         .bind(user_id.uuid())
@@ -171,6 +197,8 @@ pub async fn post(
         .bind(request.body_md.as_str())
         .bind(hash.as_slice())
         .bind(cause.at)
+        .bind(draft.kind.as_str())
+        .bind(&draft.metadata)
         .fetch_optional(&mut *conn)
         .await?;
     let Some(seq) = seq else { return Ok(Posted::Contended) };
@@ -180,7 +208,7 @@ pub async fn post(
         seq,
         parent_id: request.parent_id,
         author: gate.author.0,
-        kind: MessageKind::Text,
+        kind: draft.kind,
         body_md: request.body_md.to_string(),
         created_at: cause.at,
         edited_at: None,
@@ -191,7 +219,7 @@ pub async fn post(
         reactions: Vec::new(),
         attachments: attach(conn, id, channel_id, user_id, request).await?,
         mentions: called.mentions.clone(),
-        metadata: serde_json::json!({}),
+        metadata: draft.metadata.clone(),
         client_msg_id: Some(request.client_msg_id),
     };
     mentions::insert(conn, id, channel_id, &called.mentions).await?;
@@ -222,7 +250,8 @@ pub async fn post(
 }
 
 /// SHA-256 over what makes two requests the same one.
-fn request_hash(channel_id: ChannelId, request: &PostMessage) -> [u8; 32] {
+fn request_hash(channel_id: ChannelId, draft: &Draft<'_>) -> [u8; 32] {
+    let request = draft.request;
     let mut hash = Sha256::new();
     hash.update(channel_id.uuid());
     hash.update(request.parent_id.map_or(Uuid::nil(), MessageId::uuid));
@@ -230,6 +259,9 @@ fn request_hash(channel_id: ChannelId, request: &PostMessage) -> [u8; 32] {
         hash.update(id.uuid());
     }
     hash.update(request.body_md.as_str());
+    if draft.kind != MessageKind::Text {
+        hash.update(draft.kind.as_str());
+    }
     hash.finalize().into()
 }
 

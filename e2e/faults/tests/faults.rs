@@ -1,0 +1,1 @@
+//! All fault tests, in one program.

@@ -1,0 +1,1 @@
+//! All nets, in one program.
