@@ -39,12 +39,28 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let bundle = datastar(&out);
     let css = fs::read_to_string("static/app.css").expect("static/app.css");
-    let js = fs::read_to_string("static/app.js").expect("static/app.js");
+    let auth = fs::read_to_string("static/auth.css").expect("static/auth.css");
+    let later = fs::read_to_string("static/more.css").expect("static/more.css");
+    let settings = fs::read_to_string("static/settings.css").expect("static/settings.css");
+    let more = trim_js(&parts("static/more")).into_bytes();
+    let js = fs::read_to_string("static/app.js")
+        .expect("static/app.js")
+        .replace("MORE_JS", &url_of("more", "js", &more));
     let icons = fs::read_to_string("static/icons.svg").expect("static/icons.svg");
     let favicon = fs::read_to_string("static/favicon.svg").expect("static/favicon.svg");
     let files = [
         ("APP_CSS", "app", "css", "text/css; charset=utf-8", trim_css(&css).into_bytes()),
+        ("AUTH_CSS", "auth", "css", "text/css; charset=utf-8", trim_css(&auth).into_bytes()),
+        ("MORE_CSS", "more", "css", "text/css; charset=utf-8", trim_css(&later).into_bytes()),
+        (
+            "SETTINGS_CSS",
+            "settings",
+            "css",
+            "text/css; charset=utf-8",
+            trim_css(&settings).into_bytes(),
+        ),
         ("APP_JS", "app", "js", "text/javascript; charset=utf-8", trim_js(&js).into_bytes()),
+        ("MORE_JS", "more", "js", "text/javascript; charset=utf-8", more),
         ("ICONS", "icons", "svg", "image/svg+xml", icons.into_bytes()),
         ("FAVICON", "favicon", "svg", "image/svg+xml", favicon.into_bytes()),
         ("DATASTAR_JS", "datastar", "js", "text/javascript; charset=utf-8", bundle),
@@ -53,15 +69,28 @@ fn main() {
     for (constant, stem, extension, mime, bytes) in files {
         let file = out.join(format!("{stem}.{extension}"));
         fs::write(&file, &bytes).expect("OUT_DIR is writable");
-        let hash = &sha256(&bytes)[..10];
+        let url = url_of(stem, extension, &bytes);
         let _ = writeln!(
             code,
             "/// `{stem}.{extension}`.\npub(crate) const {constant}: Asset = Asset {{ alias: \"{stem}.{extension}\", \
-             url: \"/assets/{stem}-{hash}.{extension}\", mime: {mime:?}, bytes: include_bytes!(r\"{}\") }};",
+             url: \"{url}\", mime: {mime:?}, bytes: include_bytes!(r\"{}\") }};",
             file.display()
         );
     }
     fs::write(out.join("assets.rs"), code).expect("OUT_DIR is writable");
+}
+
+/// Its address, with the hash of its content.
+fn url_of(stem: &str, extension: &str, bytes: &[u8]) -> String {
+    format!("/assets/{stem}-{}.{extension}", &sha256(bytes)[..10])
+}
+
+/// The files of a folder in the order of their names, as one.
+fn parts(folder: &str) -> String {
+    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let mut files: Vec<PathBuf> = files.flatten().map(|file| file.path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read_to_string(file).expect("a part is text")).collect()
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -152,11 +181,11 @@ fn trim_css(css: &str) -> String {
     {
         dense = dense.replace(spaced, tight);
     }
-    dense
+    joined(&dense, ";{},", "}")
 }
 
-/// Without comment lines, indentation and the spaces beside punctuation. Our script has no text that spans lines, and none of its regular
-/// expressions holds a space or a quote.
+/// Without comment lines, indentation, the spaces beside punctuation and most ends of lines. Our script has no text that spans lines, none
+/// of its regular expressions holds a space or a quote, and every statement ends with a semicolon.
 fn trim_js(js: &str) -> String {
     const LOOSE: &str = "=<>!&|?:;,{}()[]*";
     let code = lines(js, |line| !line.is_empty() && !line.starts_with("//"));
@@ -184,7 +213,21 @@ fn trim_js(js: &str) -> String {
         }
         dense.push(c);
     }
-    dense
+    joined(&dense, ";{([,", "})].?:")
+}
+
+/// Without the ends of lines that say nothing: after one of these characters, and before one of those.
+fn joined(text: &str, after: &str, before: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    for line in text.lines() {
+        let goes_on =
+            whole.ends_with(|c| after.contains(c)) || line.starts_with(|c| before.contains(c));
+        if !goes_on && !whole.is_empty() {
+            whole.push('\n');
+        }
+        whole.push_str(line);
+    }
+    whole
 }
 
 fn lines(text: &str, keep: impl Fn(&str) -> bool) -> String {

@@ -51,6 +51,11 @@ impl Caller {
         permit(authorize(&self.actor, action, resource))
     }
 
+    /// Asks whether the person behind the caller may: about seeing a thing, where what a token is for is decided by what is done to it.
+    pub(crate) fn permit_person(&self, action: Action, resource: &Resource) -> ApiResult<()> {
+        permit(authorize(&Actor::User(self.user_id()), action, resource))
+    }
+
     /// For routes that belong to no channel or community: an API token needs this scope.
     pub(crate) fn scope(&self, scope: Scope) -> ApiResult<()> {
         match &self.actor {
@@ -106,7 +111,11 @@ impl Caller {
         id: CommunityId,
         action: Action,
     ) -> ApiResult<()> {
-        let resource = authz::community_resource_held(conn, self.user_id(), id).await?;
+        let user_id = self.user_id();
+        let resource = match action {
+            Action::CreateInvite(_) => authz::inviter_resource_held(conn, user_id, id).await?,
+            _ => authz::community_resource_held(conn, user_id, id).await?,
+        };
         self.permit(action, &resource)
     }
 
@@ -180,6 +189,11 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// Somebody who wants to act on a channel that was named otherwise: by a slash command.
+    pub(crate) const fn of(caller: Caller, channel_id: ChannelId) -> Self {
+        Self { caller, channel_id }
+    }
+
     /// Begins the transaction in which the caller does `action`, if they may.
     pub(crate) async fn begin(&self, state: &AppState, action: Action) -> ApiResult<(Tx, Access)> {
         self.begin_about(state, action, &[]).await
@@ -197,12 +211,28 @@ impl Member {
         Ok((tx, access))
     }
 
-    /// Begins the transaction in which the caller ends somebody's membership of the channel. Memberships of the channel are not held:
-    /// two who hold the same one could not both go on to end it.
+    /// Decides whether the caller does `action`, in a transaction that has begun.
+    pub(crate) async fn access(&self, tx: &mut Tx, action: Action) -> ApiResult<Access> {
+        self.caller.channel(tx, self.channel_id, action, &[]).await
+    }
+
+    /// Begins the transaction in which the caller does what depends on the request; that they see the channel is decided, the rest is
+    /// for whoever calls this.
+    pub(crate) async fn begin_seeing(&self, state: &AppState) -> ApiResult<(Tx, Access)> {
+        let mut tx = state.db.begin().await?;
+        let own = self.caller.user_id();
+        let access = authz::channel_access_held(&mut tx, own, self.channel_id, &[])
+            .await?
+            .ok_or(ApiError::NotFound)?;
+        self.caller.permit_person(Action::ReadChannel, &access.resource())?;
+        Ok((tx, access))
+    }
+
+    /// The same to end somebody's membership of the channel. Memberships of the channel are not held: two who hold the same one could
+    /// not both go on to end it.
     pub(crate) async fn begin_ending(
         &self,
         state: &AppState,
-        action: Action,
         user_id: UserId,
     ) -> ApiResult<(Tx, Access)> {
         let mut tx = state.db.begin().await?;
@@ -211,7 +241,7 @@ impl Member {
         let access = authz::channel_access(&mut tx, own, self.channel_id)
             .await?
             .ok_or(ApiError::NotFound)?;
-        self.caller.permit(action, &access.resource())?;
+        self.caller.permit_person(Action::ReadChannel, &access.resource())?;
         Ok((tx, access))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ajet_shared::rate::{LimitMode, Rate};
 use ajet_shared::secret::Secret;
 
 /// Settings of the api. There are no other sources and no globals; each variable may also come as `…_FILE`.
@@ -9,7 +10,8 @@ use ajet_shared::secret::Secret;
 #[command(
     name = "ajet-api",
     version,
-    about = "The REST API of ajet-chat: every read and write, and the outbox relay"
+    about = "The REST API of ajet-chat: every read and write, and the outbox relay",
+    after_help = "`ajet-api verify` compares Postgres, the outbox and the stream instead; see `ajet-api verify --help`."
 )]
 pub struct Config {
     /// Address to listen on; only the gateway and the session managers need to reach it.
@@ -68,6 +70,41 @@ pub struct Config {
         value_parser = long_secret
     )]
     pub edge_secret: Secret,
+    /// `default`, or `relaxed`: every limit below a thousand times higher, for tests and benches.
+    #[arg(long, env = "AJET_LIMITS", value_name = "default", default_value = "default")]
+    pub limits: LimitMode,
+    /// Mentions of one user that notify somebody, `COUNT/SECONDS`; what is beyond is posted and notifies nobody.
+    #[arg(
+        long = "limit-mention",
+        env = "AJET_LIMIT_MENTION",
+        value_name = "200/3600",
+        default_value = "200/3600"
+    )]
+    pub limit_mention: Rate,
+    /// People with whom one user begins a conversation, `COUNT/SECONDS`.
+    #[arg(
+        long = "limit-dm-new",
+        env = "AJET_LIMIT_DM_NEW",
+        value_name = "20/3600",
+        default_value = "20/3600"
+    )]
+    pub limit_dm_new: Rate,
+    /// Invites that one user makes, `COUNT/SECONDS`; the gateway has the same one, which counts no commands.
+    #[arg(
+        long = "limit-invite-create",
+        env = "AJET_LIMIT_INVITE_CREATE",
+        value_name = "20/86400",
+        default_value = "20/86400"
+    )]
+    pub limit_invite_create: Rate,
+    /// Searches of one user by commands, `COUNT/SECONDS`; the gateway has the same one, which counts all others.
+    #[arg(
+        long = "limit-search",
+        env = "AJET_LIMIT_SEARCH",
+        value_name = "20/60",
+        default_value = "20/60"
+    )]
+    pub limit_search: Rate,
 }
 
 /// Bytes that a shared secret has at least. Source: delivery-and-security.md section 3.8.

@@ -9,6 +9,8 @@ use ajet_shared::verify::VerifyError;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::limits::UsedUp;
+
 /// What a handler answers.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
@@ -30,6 +32,9 @@ pub(crate) enum ApiError {
     /// Something is there already or must stay.
     #[error("{1}")]
     Conflict(&'static str, &'static str),
+    /// Too much in a short time.
+    #[error("{0}")]
+    Limited(UsedUp),
     /// Anything else that is answered with a problem of its own.
     #[error("{0}")]
     Refused(Problem),
@@ -68,6 +73,7 @@ impl ApiError {
                 Problem::new(409, slug, "This cannot be done as things stand")
                     .with_detail(sentence(detail))
             }
+            Self::Limited(used_up) => used_up.problem(),
             Self::Refused(problem) => problem.clone(),
             Self::Database(error) if db::is_unavailable(error) => Problem::unavailable(),
             Self::Unavailable(_) => Problem::unavailable(),
@@ -156,6 +162,9 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         let mut response = self.problem().into_response();
+        if let Self::Limited(used_up) = &self {
+            used_up.put_headers(response.headers_mut());
+        }
         if matches!(self, Self::Unauthenticated) {
             response
                 .headers_mut()

@@ -40,13 +40,19 @@ fn not_a_key() -> ApiError {
 }
 
 impl IdempotencyKey {
-    /// The first answer, if this request was answered before. A second request at the same time waits for the first one.
-    pub(crate) async fn replay(
+    /// A key that came otherwise than in the header.
+    pub(crate) fn of(key: Option<Uuid>, route: &str) -> Self {
+        Self { key, route: route.to_owned() }
+    }
+
+    /// Status and body of the first answer, if this request was answered before. A second request at the same time waits for the
+    /// first one.
+    pub(crate) async fn known(
         &self,
         tx: &mut Tx,
         caller: &Caller,
         request: &impl Serialize,
-    ) -> ApiResult<Option<Response>> {
+    ) -> ApiResult<Option<(StatusCode, serde_json::Value)>> {
         let Some(key) = self.key else { return Ok(None) };
         let request =
             serde_json::to_vec(request).map_err(|error| ApiError::Internal(error.into()))?;
@@ -65,11 +71,7 @@ impl IdempotencyKey {
                     .ok()
                     .and_then(|status| StatusCode::from_u16(status).ok())
                     .unwrap_or(StatusCode::OK);
-                let mut answer = (status, axum::Json(response)).into_response();
-                answer
-                    .headers_mut()
-                    .insert("idempotency-replayed", HeaderValue::from_static("true"));
-                Ok(Some(answer))
+                Ok(Some((status, response)))
             }
             Known::Secret => Err(ApiError::Conflict(
                 "already-created",
@@ -83,6 +85,30 @@ impl IdempotencyKey {
         }
     }
 
+    /// The first answer as a response.
+    pub(crate) async fn replay(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        request: &impl Serialize,
+    ) -> ApiResult<Option<Response>> {
+        Ok(self.known(tx, caller, request).await?.map(|(status, response)| {
+            let mut answer = (status, axum::Json(response)).into_response();
+            answer.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+            answer
+        }))
+    }
+
+    /// Answers with what was done, and keeps the answer for repetitions.
+    pub(crate) async fn done(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        body: &impl Serialize,
+    ) -> ApiResult<Response> {
+        self.answer(tx, caller, StatusCode::OK, body).await
+    }
+
     /// Answers with something new, and keeps the answer for repetitions.
     pub(crate) async fn created(
         &self,
@@ -90,9 +116,19 @@ impl IdempotencyKey {
         caller: &Caller,
         body: &impl Serialize,
     ) -> ApiResult<Response> {
+        self.answer(tx, caller, StatusCode::CREATED, body).await
+    }
+
+    async fn answer(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        status: StatusCode,
+        body: &impl Serialize,
+    ) -> ApiResult<Response> {
         let body = serde_json::to_value(body).map_err(|error| ApiError::Internal(error.into()))?;
-        self.keep(tx, caller, Some(body.clone())).await?;
-        Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+        self.keep(tx, caller, status, Some(body.clone())).await?;
+        Ok((status, axum::Json(body)).into_response())
     }
 
     /// Answers with something new that holds a secret: a repetition is refused.
@@ -103,18 +139,21 @@ impl IdempotencyKey {
         body: &impl Serialize,
     ) -> ApiResult<Response> {
         let body = serde_json::to_value(body).map_err(|error| ApiError::Internal(error.into()))?;
-        self.keep(tx, caller, None).await?;
+        self.keep(tx, caller, StatusCode::CREATED, None).await?;
         Ok((StatusCode::CREATED, axum::Json(body)).into_response())
     }
 
-    async fn keep(
+    /// Keeps an answer for repetitions; none where it holds a secret.
+    pub(crate) async fn keep(
         &self,
         tx: &mut Tx,
         caller: &Caller,
+        status: StatusCode,
         response: Option<serde_json::Value>,
     ) -> ApiResult<()> {
         if let Some(key) = self.key {
-            idempotency::answer(tx, caller.user_id(), key, 201, response).await?;
+            let status = i16::try_from(status.as_u16()).unwrap_or_default();
+            idempotency::answer(tx, caller.user_id(), key, status, response).await?;
         }
         Ok(())
     }

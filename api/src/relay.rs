@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ajet_shared::bus::{Acknowledged, BusError, Outgoing};
-use ajet_shared::db::audit::{self, Entry};
+use ajet_shared::bus::{Acknowledged, Bus, BusError, Outgoing};
 use ajet_shared::db::outbox::{self, Pending};
-use ajet_shared::db::{self, Cause, meta};
+use ajet_shared::failpoint::Failpoint;
 use ajet_shared::http::Health;
 use futures::{StreamExt, stream};
 use sqlx::{Connection, PgConnection};
@@ -20,7 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::epoch::{Finding, examine};
+use crate::epoch::{self, Settled, Unsettled};
 use crate::state::AppState;
 
 /// Events read from the outbox at once.
@@ -42,8 +41,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Events that wait longer than this are worth a line in the log.
 const LAG_ALERT: Duration = Duration::from_secs(5);
 const LAG_ALERT_EVERY: Duration = Duration::from_secs(10);
-/// How often rows that are no longer needed are deleted.
-const PRUNE_EVERY: Duration = Duration::from_mins(10);
+/// A batch publishes this long at most before what was taken is noted, so that the leader's connection never looks stalled.
+const BATCH_TIME: Duration = Duration::from_secs(2);
+/// A leader without a connection to NATS gives up the lead after this long: another instance may have one.
+const LINK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why the lead ended.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +53,18 @@ enum Lost {
     Database(#[from] sqlx::Error),
     #[error("the database does not answer")]
     Timeout(#[from] tokio::time::error::Elapsed),
+    #[error("there is no connection to NATS")]
+    Link,
 }
 
 /// Relays until `shutdown`, then finishes its batch and gives up the lead.
 pub(crate) async fn run(state: AppState, shutdown: CancellationToken) {
-    let metrics = Metrics::new(&state.health);
+    let mut metrics = Metrics::new(&state.health);
     while !shutdown.is_cancelled() {
         metrics.leader.store(0, Ordering::Relaxed);
-        match lead(&state, &metrics, &shutdown).await {
+        match lead(&state, &mut metrics, &shutdown).await {
             Ok(()) => break,
+            Err(Lost::Link) => tracing::warn!("no connection to NATS: another relay may lead"),
             Err(error) => {
                 tracing::warn!(%error, "the relay starts over");
                 shutdown.run_until_cancelled(tokio::time::sleep(STANDBY_EVERY)).await;
@@ -73,10 +77,10 @@ pub(crate) async fn run(state: AppState, shutdown: CancellationToken) {
 /// Waits for the lead, then publishes until `shutdown` or until the database is lost.
 async fn lead(
     state: &AppState,
-    metrics: &Metrics,
+    metrics: &mut Metrics,
     shutdown: &CancellationToken,
 ) -> Result<(), Lost> {
-    let Some(mut conn) = stand_by(state, shutdown).await? else { return Ok(()) };
+    let Some(mut conn) = stand_by(state, metrics, shutdown).await? else { return Ok(()) };
     tracing::info!("this relay leads");
     metrics.leader.store(1, Ordering::Relaxed);
     let mut leader = Leader {
@@ -85,12 +89,14 @@ async fn lead(
         conn: &mut conn,
         epoch: None,
         high_water: 0,
-        went_back_to: None,
+        went_back: false,
         backoff: BACKOFF_MIN,
-        alerted: None,
     };
-    let result = leader.publish_until(shutdown).await;
-    if result.is_ok() {
+    let result = tokio::select! {
+        result = leader.publish_until(shutdown) => result,
+        never = crate::prune::run(state) => match never {},
+    };
+    if matches!(result, Ok(()) | Err(Lost::Link)) {
         // Frees the lock at once instead of when the server notices.
         conn.close().await?;
     }
@@ -98,8 +104,11 @@ async fn lead(
 }
 
 /// Waits until the advisory lock is ours. It lives and dies with the connection, which therefore does all of the leader's work.
+///
+/// Without a connection to NATS there is no use for it; then only the backlog is watched, so that somebody alerts.
 async fn stand_by(
     state: &AppState,
+    metrics: &mut Metrics,
     shutdown: &CancellationToken,
 ) -> Result<Option<PgConnection>, Lost> {
     while !state.is_schema_current() {
@@ -111,14 +120,23 @@ async fn stand_by(
             return Ok(None);
         }
     }
-    // A leader that vanished must not keep the lock for the two hours that TCP takes to notice.
-    let options = (*state.db.connect_options()).clone().options([
-        ("tcp_keepalives_idle", "5"),
-        ("tcp_keepalives_interval", "2"),
-        ("tcp_keepalives_count", "3"),
-    ]);
-    let mut conn = timeout(DATABASE_TIMEOUT, PgConnection::connect_with(&options)).await??;
-    while !timeout(DATABASE_TIMEOUT, outbox::try_lead(&mut conn)).await?? {
+    let mut conn = timeout(DATABASE_TIMEOUT, connect(state)).await??;
+    let mut link = state.bus.link();
+    loop {
+        if !link.borrow_and_update().up {
+            let (pending, waited) =
+                timeout(DATABASE_TIMEOUT, outbox::backlog(&mut conn, BATCH)).await??;
+            metrics.note_lag(pending, waited);
+            tokio::select! {
+                _ = link.changed() => {}
+                () = tokio::time::sleep(LAG_EVERY) => {}
+                () = shutdown.cancelled() => return Ok(None),
+            }
+            continue;
+        }
+        if timeout(DATABASE_TIMEOUT, outbox::try_lead(&mut conn)).await?? {
+            return Ok(Some(conn));
+        }
         let next_try = tokio::time::sleep(STANDBY_EVERY);
         tokio::pin!(next_try);
         loop {
@@ -130,41 +148,52 @@ async fn stand_by(
             }
         }
     }
-    Ok(Some(conn))
+}
+
+/// The leader's connection. The server ends it, and so frees the lock, when it hears nothing for a while: a leader that hangs or that
+/// nobody can reach must not keep the others from leading for as long as its connection seems to live.
+async fn connect(state: &AppState) -> Result<PgConnection, sqlx::Error> {
+    let options = (*state.db.connect_options()).clone().options([
+        // Longer than anything the leader waits for in between.
+        ("idle_session_timeout", "6s"),
+        ("tcp_user_timeout", "6s"),
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "2"),
+        ("tcp_keepalives_count", "3"),
+    ]);
+    PgConnection::connect_with(&options).await
 }
 
 struct Leader<'a> {
     state: &'a AppState,
-    metrics: &'a Metrics,
+    metrics: &'a mut Metrics,
     conn: &'a mut PgConnection,
     /// The epoch and the connection in which the stream was found in order.
     epoch: Option<(i32, u64)>,
     /// The highest sequence the stream has given out; it must never give out a lower one for something new.
     high_water: u64,
-    /// Where the stream ended when it was seen to give out a lower one, until a new epoch says so.
-    went_back_to: Option<u64>,
+    /// It was seen to give out a lower one, and no new epoch says so yet.
+    went_back: bool,
     backoff: Duration,
-    alerted: Option<Instant>,
 }
 
 impl Leader<'_> {
     async fn publish_until(&mut self, shutdown: &CancellationToken) -> Result<(), Lost> {
         let mut link = self.state.bus.link();
         let mut wake_ups = wake_ups(self.state).await;
-        let mut pruned = Instant::now();
+        let mut down_since = None;
         loop {
-            // Also while there is always something to publish.
-            if pruned.elapsed() > PRUNE_EVERY {
-                pruned = Instant::now();
-                self.prune().await?;
-            }
             let now = *link.borrow_and_update();
             if !now.up {
                 if shutdown.is_cancelled() {
                     return Ok(());
                 }
-                let oldest = timeout(DATABASE_TIMEOUT, outbox::pending(self.conn, BATCH)).await??;
-                self.note_lag(&oldest);
+                if down_since.get_or_insert_with(Instant::now).elapsed() > LINK_PATIENCE {
+                    return Err(Lost::Link);
+                }
+                let (pending, waited) =
+                    timeout(DATABASE_TIMEOUT, outbox::backlog(self.conn, BATCH)).await??;
+                self.metrics.note_lag(pending, waited);
                 tokio::select! {
                     _ = link.changed() => {}
                     () = tokio::time::sleep(LAG_EVERY) => {}
@@ -172,6 +201,7 @@ impl Leader<'_> {
                 }
                 continue;
             }
+            down_since = None;
             let Some(epoch) = self.epoch(now.generation).await? else {
                 if self.pause(shutdown).await {
                     continue;
@@ -179,7 +209,8 @@ impl Leader<'_> {
                 return Ok(());
             };
             let batch = timeout(DATABASE_TIMEOUT, outbox::pending(self.conn, BATCH)).await??;
-            self.note_lag(&batch);
+            let waited = batch.first().map_or(0.0, |event| event.waited);
+            self.metrics.note_lag(batch.len() as u64, waited);
             if !batch.is_empty() {
                 if self.publish(epoch, batch).await? {
                     self.backoff = BACKOFF_MIN;
@@ -212,117 +243,61 @@ impl Leader<'_> {
         {
             return Ok(Some(epoch));
         }
-        match timeout(DATABASE_TIMEOUT * 2, self.settle()).await? {
-            Ok(epoch) => {
+        match epoch::settle(self.conn, &self.state.bus, self.went_back).await {
+            Ok(Settled { epoch, high_water, is_new }) => {
+                if is_new {
+                    self.metrics.rollbacks.fetch_add(1, Ordering::Relaxed);
+                }
                 self.epoch = Some((epoch, generation));
+                self.high_water = high_water;
+                self.went_back = false;
                 Ok(Some(epoch))
             }
             Err(Unsettled::Database(error)) => Err(error.into()),
-            Err(Unsettled::Bus(error)) => {
+            Err(error @ (Unsettled::Bus(_) | Unsettled::Timeout(_))) => {
                 tracing::warn!(%error, "the stream cannot be examined");
                 Ok(None)
             }
         }
     }
 
-    /// Compares the stream with the outbox, makes lost events wait again under a new epoch, and brings the stream up to date.
-    async fn settle(&mut self) -> Result<i32, Unsettled> {
-        let bus = &self.state.bus;
-        let (epoch, finding) = examine(self.conn, bus).await?;
-        let finding = finding.after_going_back(self.went_back_to);
-        let epoch = if finding == Finding::InOrder {
-            epoch
-        } else {
-            self.begin_epoch(epoch, finding).await?
-        };
-        self.went_back_to = None;
-        let stream = bus.ensure_stream(epoch).await?;
-        self.high_water = stream.last_seq;
-        Ok(epoch)
-    }
-
-    async fn begin_epoch(&mut self, epoch: i32, finding: Finding) -> Result<i32, sqlx::Error> {
-        let mut tx = self.conn.begin().await?;
-        let next = finding.next_epoch(epoch);
-        meta::set(&mut tx, meta::EPOCH, &next.to_string()).await?;
-        let requeued = match finding.kept_up_to() {
-            Some(last_seq) => outbox::requeue_above(&mut tx, last_seq, crate::epoch::HELD).await?,
-            None => 0,
-        };
-        let detail =
-            serde_json::json!({ "finding": finding.name(), "epoch": next, "requeued": requeued });
-        audit::insert(&mut tx, &Cause::system(), &Entry::done("stream.rolled_back").with(detail))
-            .await?;
-        tx.commit().await?;
-        self.metrics.rollbacks.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            finding = finding.name(),
-            epoch = next,
-            requeued,
-            "the stream lost events; a new epoch begins"
-        );
-        Ok(next)
-    }
-
     /// Publishes a batch, key by key in parallel, and records what the stream took. False if something went wrong on the way.
     async fn publish(&mut self, epoch: i32, batch: Vec<Pending>) -> Result<bool, Lost> {
-        let bus = &self.state.bus;
-        let results: Vec<(i64, Result<Acknowledged, BusError>)> = stream::iter(by_key(batch))
-            .map(async |events| {
-                let mut results = Vec::with_capacity(events.len());
-                for event in events {
-                    let result = bus.publish(outgoing(&event, epoch)).await;
-                    let failed = result.is_err();
-                    results.push((event.id, result));
-                    // What comes after it in this key must not overtake it.
-                    if failed {
-                        break;
-                    }
-                }
-                stream::iter(results)
-            })
-            .buffer_unordered(KEYS_IN_PARALLEL)
-            .flatten()
-            .collect()
-            .await;
+        let results = send(&self.state.bus, epoch, batch).await;
+        if gives_out_again(self.high_water, &results) {
+            tracing::warn!(high_water = self.high_water, "the stream went back");
+            // Not noted: two events would bear one number, and whoever leads next could not tell which is there.
+            self.epoch = None;
+            self.went_back = true;
+            return Ok(true);
+        }
         let acknowledged: Vec<(i64, i64)> = results
             .iter()
-            .filter_map(|(id, result)| {
-                Some((*id, i64::try_from(result.as_ref().ok()?.stream_seq).ok()?))
+            .filter_map(|sent| {
+                Some((sent.id, i64::try_from(sent.result.as_ref().ok()?.stream_seq).ok()?))
             })
             .collect();
+        if !acknowledged.is_empty() {
+            Failpoint::AfterAck.reached();
+        }
         timeout(DATABASE_TIMEOUT, outbox::mark_published(self.conn, epoch, &acknowledged))
             .await??;
         self.metrics.published.fetch_add(acknowledged.len() as u64, Ordering::Relaxed);
         let mut well = true;
-        let mut high_water = self.high_water;
-        for (id, result) in results {
-            match result {
-                Ok(ack) => {
-                    if !ack.duplicate && ack.stream_seq <= self.high_water {
-                        tracing::warn!(
-                            stream_seq = ack.stream_seq,
-                            high_water = self.high_water,
-                            "the stream went back"
-                        );
-                        self.epoch = None;
-                        let kept = ack.stream_seq.saturating_sub(1);
-                        self.went_back_to =
-                            Some(self.went_back_to.map_or(kept, |lowest| lowest.min(kept)));
-                    }
-                    high_water = high_water.max(ack.stream_seq);
-                }
+        for sent in results {
+            match &sent.result {
+                Ok(ack) => self.high_water = self.high_water.max(ack.stream_seq),
                 Err(error) => {
                     well = false;
-                    self.failed(id, &error).await?;
+                    self.failed(&sent, error).await?;
                 }
             }
         }
-        self.high_water = high_water;
         Ok(well)
     }
 
-    async fn failed(&mut self, id: i64, error: &BusError) -> Result<(), Lost> {
+    async fn failed(&mut self, sent: &Sent, error: &BusError) -> Result<(), Lost> {
+        let id = sent.id;
         match error {
             BusError::Refused(reason) => {
                 let set_aside = timeout(
@@ -335,7 +310,9 @@ impl Leader<'_> {
                     tracing::error!(
                         outbox_id = id,
                         reason,
-                        "an event cannot be published and is set aside; its readers will resync"
+                        // A gap in a channel is seen by its readers; elsewhere nothing tells them.
+                        noticed = sent.is_in_channel,
+                        "an event cannot be published and is set aside; its readers learn of it by loading anew"
                     );
                 }
             }
@@ -352,39 +329,48 @@ impl Leader<'_> {
         self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
         shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
     }
-
-    fn note_lag(&mut self, batch: &[Pending]) {
-        let oldest = batch.first().map(|event| time::OffsetDateTime::now_utc() - event.created_at);
-        let lag = oldest.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
-        self.metrics.pending.store(batch.len() as u64, Ordering::Relaxed);
-        self.metrics
-            .lag
-            .store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        if lag > LAG_ALERT && self.alerted.is_none_or(|at| at.elapsed() > LAG_ALERT_EVERY) {
-            self.alerted = Some(Instant::now());
-            tracing::warn!(lag_seconds = lag.as_secs(), "events wait in the outbox");
-        }
-    }
-
-    /// Deletes what nobody needs any more. Failing is harmless: it comes round again.
-    async fn prune(&mut self) -> Result<(), Lost> {
-        let events = timeout(DATABASE_TIMEOUT, outbox::prune(self.conn)).await?;
-        let keys = timeout(DATABASE_TIMEOUT, db::idempotency::prune(self.conn)).await?;
-        match (events, keys) {
-            (Ok(events), Ok(keys)) => tracing::debug!(events, keys, "pruned"),
-            (Err(error), _) | (_, Err(error)) => tracing::warn!(%error, "not pruned"),
-        }
-        Ok(())
-    }
 }
 
-/// Why the stream could not be brought in order.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unsettled {
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Bus(#[from] BusError),
+/// What came of publishing an event.
+struct Sent {
+    id: i64,
+    /// It has a place in a channel.
+    is_in_channel: bool,
+    result: Result<Acknowledged, BusError>,
+}
+
+/// Publishes a batch, key by key in parallel.
+async fn send(bus: &Bus, epoch: i32, batch: Vec<Pending>) -> Vec<Sent> {
+    let begun = Instant::now();
+    stream::iter(by_key(batch))
+        .map(async |events| {
+            let mut results = Vec::with_capacity(events.len());
+            for event in events {
+                // The rest comes with the next batch.
+                if begun.elapsed() > BATCH_TIME {
+                    break;
+                }
+                let result = bus.publish(outgoing(&event, epoch)).await;
+                let failed = result.is_err();
+                let is_in_channel = event.channel_seq.is_some();
+                results.push(Sent { id: event.id, is_in_channel, result });
+                // What comes after it in this key must not overtake it.
+                if failed {
+                    break;
+                }
+            }
+            stream::iter(results)
+        })
+        .buffer_unordered(KEYS_IN_PARALLEL)
+        .flatten()
+        .collect()
+        .await
+}
+
+/// The stream gave out numbers that it had given out before.
+fn gives_out_again(high_water: u64, results: &[Sent]) -> bool {
+    let mut acks = results.iter().filter_map(|sent| sent.result.as_ref().ok());
+    acks.any(|ack| !ack.duplicate && ack.stream_seq <= high_water)
 }
 
 /// The calls of other instances. Without them the poll finds what they wrote.
@@ -439,6 +425,7 @@ struct Metrics {
     published: Arc<AtomicU64>,
     quarantined: Arc<AtomicU64>,
     rollbacks: Arc<AtomicU64>,
+    alerted: Option<Instant>,
 }
 
 impl Metrics {
@@ -474,6 +461,18 @@ impl Metrics {
                 "",
                 "Times the stream was found to have lost events.",
             ),
+            alerted: None,
+        }
+    }
+
+    /// Takes note of how many events wait and for how many seconds the first of them has.
+    fn note_lag(&mut self, pending: u64, waited: f64) {
+        let lag = Duration::try_from_secs_f64(waited).unwrap_or_default();
+        self.pending.store(pending, Ordering::Relaxed);
+        self.lag.store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if lag > LAG_ALERT && self.alerted.is_none_or(|at| at.elapsed() > LAG_ALERT_EVERY) {
+            self.alerted = Some(Instant::now());
+            tracing::warn!(lag_seconds = lag.as_secs(), "events wait in the outbox");
         }
     }
 }
@@ -490,7 +489,7 @@ mod tests {
             ord_key,
             channel_seq: None,
             payload: serde_json::Value::Null,
-            created_at: time::OffsetDateTime::now_utc(),
+            waited: 0.0,
         }
     }
 

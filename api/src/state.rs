@@ -12,9 +12,13 @@ use anyhow::Context as _;
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 
+use crate::admission::Posts;
 use crate::config::Config;
 use crate::error::ApiResult;
+use crate::hooks::looks::Looks;
+use crate::limits::Limits;
 use crate::presence::{Heartbeats, Presence};
+use crate::searches::Searches;
 
 /// The application's collaborators. Cheap to clone; there is no container.
 #[derive(Clone, Debug)]
@@ -31,6 +35,14 @@ pub(crate) struct AppState {
     pub(crate) outbox_wake: Arc<Notify>,
     /// Takes heartbeats in.
     pub(crate) presence: Presence,
+    /// Who is searching.
+    pub(crate) searches: Searches,
+    /// What is limited here.
+    pub(crate) limits: Limits,
+    /// Who is posting.
+    pub(crate) posts: Posts,
+    /// Whom the names that webhooks bring may resemble.
+    pub(crate) looks: Looks,
     /// Readiness and metrics.
     pub(crate) health: Health,
     /// The address people use, without a slash at the end.
@@ -60,6 +72,10 @@ impl AppState {
             storage,
             outbox_wake: Arc::default(),
             presence,
+            searches: Searches::default(),
+            posts: Posts::default(),
+            looks: Looks::default(),
+            limits: Limits::new(config),
             health: Health::default(),
             public_url: config.public_url.as_str().into(),
             schema_current: Arc::default(),
@@ -72,6 +88,21 @@ impl AppState {
         tx.commit().await?;
         self.outbox_wake.notify_one();
         Ok(())
+    }
+
+    /// Removes files from the store behind the caller's back: nobody can reach them any more, so it may fail.
+    pub(crate) fn discard(&self, keys: Vec<String>) {
+        if keys.is_empty() {
+            return;
+        }
+        let storage = self.storage.clone();
+        tokio::spawn(async move {
+            for key in keys {
+                if let Err(error) = storage.delete(&key).await {
+                    tracing::warn!(%error, key, "a deleted file is still in the store");
+                }
+            }
+        });
     }
 
     /// From now on requests are served.

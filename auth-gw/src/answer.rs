@@ -7,6 +7,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 use crate::body::{Body, empty, full};
+use crate::hook;
 use crate::limits::Verdict;
 use crate::pages;
 use crate::visit::Visit;
@@ -79,15 +80,7 @@ impl Failure {
     /// 429 with how long to wait.
     pub(crate) fn limited(verdict: &Verdict) -> Self {
         let seconds = verdict.wait_seconds().max(1);
-        let detail = format!(
-            "The limit {} allows no more right now; try again in {seconds} s.",
-            verdict.policy.name()
-        );
-        let mut failure = Self::from(
-            Problem::new(429, "rate-limited", "Too many requests")
-                .with_detail(detail)
-                .with_retry_after(seconds),
-        );
+        let mut failure = Self::from(Problem::rate_limited(verdict.policy.name(), seconds));
         limit_headers(&mut failure.headers, verdict);
         failure
     }
@@ -109,7 +102,9 @@ impl Failure {
     /// The answer: a page for somebody at a browser, a problem for a program.
     pub(crate) fn into_response(mut self, visit: &Visit) -> Response {
         self.problem.trace_id = Some(visit.trace.as_str().to_owned());
-        let mut response = if visit.wants_page {
+        let mut response = if hook::is_hook(&visit.path) {
+            hook::refusal(&visit.path, &self.problem)
+        } else if visit.wants_page {
             pages::failure(&self.problem).unwrap_or_else(|_| problem(&self.problem))
         } else {
             problem(&self.problem)

@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use tokio::time::Sleep;
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::limits::OpenStream;
 
@@ -208,10 +208,21 @@ impl http_body::Body for Loan {
     }
 }
 
-/// A stream to a client: counts as open while it lives, and ends cleanly when the gateway shuts down.
+/// Over how long the streams of a gateway that stops end. Source: delivery-and-security.md section 2.10.
+const END_OVER: Duration = Duration::from_secs(5);
+/// When their clients come back, in milliseconds. Source: delivery-and-security.md section 2.10.
+const RETRY_MS: std::ops::Range<u32> = 500..5_000;
+/// What ends an event.
+const EVENT_END: &[u8] = b"\n\n";
+
+/// A stream of events to a client: counts as open while it lives, and ends cleanly when the gateway shuts down.
 pub(crate) struct Stream {
     inner: Body,
-    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// When this stream is to end: not all at once, or all would come back at once.
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// The last bytes that went out, of which an event's end is to be seen.
+    tail: [u8; 2],
+    ended: bool,
     _open: Option<OpenStream>,
     _gauge: Gauge,
 }
@@ -233,14 +244,32 @@ impl Drop for Gauge {
 }
 
 impl Stream {
-    /// A stream until `shutdown`.
+    /// A stream until some time after `shutdown`.
     pub(crate) fn new(
         inner: Body,
-        shutdown: WaitForCancellationFutureOwned,
+        shutdown: CancellationToken,
         open: Option<OpenStream>,
         gauge: Gauge,
     ) -> Self {
-        Self { inner, shutdown: Box::pin(shutdown), _open: open, _gauge: gauge }
+        let end = Box::pin(async move {
+            shutdown.cancelled().await;
+            tokio::time::sleep(END_OVER.mul_f64(rand::random())).await;
+        });
+        Self { inner, end, tail: [b'\n'; 2], ended: false, _open: open, _gauge: gauge }
+    }
+
+    fn note(&mut self, data: &[u8]) {
+        match *data {
+            [] => {}
+            [last] => self.tail = [self.tail[1], last],
+            [.., before, last] => self.tail = [before, last],
+        }
+    }
+
+    /// The last frame: when to come back, unless that would end up inside of an event.
+    fn farewell(&self) -> Option<Frame<Bytes>> {
+        let retry = format!("retry: {}\n\n", rand::random_range(RETRY_MS));
+        (self.tail == EVENT_END).then(|| Frame::data(retry.into()))
     }
 }
 
@@ -252,11 +281,19 @@ impl http_body::Body for Stream {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+            if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                self.note(data);
+            }
             return Poll::Ready(frame);
         }
         // What has arrived goes out first; then the end is a clean one, which clients answer by coming back.
-        self.shutdown.as_mut().poll(cx).map(|()| None)
+        std::task::ready!(self.end.as_mut().poll(cx));
+        self.ended = true;
+        Poll::Ready(self.farewell().map(Ok))
     }
 }
 
@@ -291,6 +328,39 @@ mod tests {
         assert_eq!(gather(lender.lend(), 10).await.unwrap(), "hello");
         assert!(!lender.is_untouched());
         assert_eq!(gather(lender.lend(), 10).await, Err(GatherError::Broken));
+    }
+
+    /// The end of a stream of these pieces when the gateway stops: what is added to it, and how long that takes.
+    async fn ended(pieces: &'static [&'static str]) -> (String, Duration) {
+        let pieces = futures::stream::iter(pieces)
+            .map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
+        let inner = StreamBody::new(pieces.chain(futures::stream::pending())).boxed_unsync();
+        let (shutdown, count) = (CancellationToken::new(), Arc::default());
+        shutdown.cancel();
+        let begun = Instant::now();
+        let mut body = Stream::new(inner, shutdown, None, Gauge::raise(&count)).boxed_unsync();
+        let mut text = String::new();
+        while let Some(frame) = body.frame().await {
+            text.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap());
+        }
+        drop(body);
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+        (text, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_end_one_after_the_other_between_two_events() {
+        let mut ends = Vec::new();
+        for _ in 0..40 {
+            let (text, end) = ended(&["data: 1\n", "\n"]).await;
+            let retry = text.strip_prefix("data: 1\n\nretry: ").unwrap().trim_end();
+            assert!(RETRY_MS.contains(&retry.parse().unwrap()), "{text}");
+            ends.push(end);
+        }
+        ends.sort();
+        assert!(ends[39] <= END_OVER + Duration::from_millis(5));
+        assert!(ends[39] > ends[0] + END_OVER / 2, "{ends:?}");
+        assert_eq!(ended(&["data: 1\n"]).await.0, "data: 1\n", "nothing into an event");
     }
 
     #[tokio::test]

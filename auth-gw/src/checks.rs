@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use ajet_shared::db::audit::{self, Entry};
-use ajet_shared::db::rate_counters;
+use ajet_shared::db::{api_tokens, rate_counters};
 use ajet_shared::id::UserId;
+use ajet_shared::token::{Token, TokenKind};
+use ajet_shared::verify::{self, VerifyError};
 
 use crate::answer::{Failure, unauthenticated};
 use crate::csrf;
@@ -15,6 +17,8 @@ use crate::visit::{Caller, Credentials, Visit};
 
 /// The window of the limit that all gateways count together.
 const HOUR: Duration = Duration::from_hours(1);
+/// The use of a token that has ended is written down once in this time.
+const ENDED_TOKEN_NOTED_EVERY: Duration = Duration::from_mins(10);
 
 impl Gateway {
     /// Whoever the credentials belong to. Wrong bearer tokens are refused at once, a cookie that is over is the same as none.
@@ -33,6 +37,7 @@ impl Gateway {
         match credentials {
             Credentials::Bearer(_) => {
                 self.refuse_locked_out(visit)?;
+                self.note_ended_token(visit, token).await;
                 self.note_wrong_credentials(visit).await;
                 Err(unauthenticated())
             }
@@ -52,6 +57,32 @@ impl Gateway {
     pub(crate) async fn note_wrong_credentials(&self, visit: &Visit) {
         if self.limits.wrong_credentials(visit.ip) {
             self.audit(visit, None, &Entry::denied("address.locked_out")).await;
+        }
+    }
+
+    /// Writes down that a token is used that is revoked or over, once in a while: somebody has it who should not, or did not notice.
+    async fn note_ended_token(&self, visit: &Visit, text: &str) {
+        let Ok(token) = Token::parse(TokenKind::Api, text) else { return };
+        let noted = async {
+            let mut conn = self.pool.acquire().await?;
+            let Some(ended) = api_tokens::find_ended(&mut conn, token.selector()).await? else {
+                return Ok(());
+            };
+            // Its first half is shown in lists: who knows no more than that shall not fill the log.
+            if !verify::matches(&token, &ended.token_hash).await? {
+                return Ok(());
+            }
+            let key = format!("token.refused:{}", ended.id);
+            let (count, _) = rate_counters::hit(&mut conn, &key, ENDED_TOKEN_NOTED_EVERY).await?;
+            if count == 1 {
+                let entry =
+                    Entry::denied("token.refused").within(ended.community_id).on("token", ended.id);
+                audit::insert(&mut conn, &visit.cause(Some(ended.user_id)), &entry).await?;
+            }
+            Ok::<_, VerifyError>(())
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "the use of a token that has ended is not written down");
         }
     }
 

@@ -3,16 +3,20 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
+use ajet_shared::rate::LimitMode;
 use ajet_shared::secret::Secret;
 use anyhow::{Context as _, bail, ensure};
 use url::Url;
 
 use crate::oauth::{ProviderKind, ProviderSettings};
-use crate::policy::{LimitMode, LimitSettings};
+use crate::policy::LimitSettings;
 
 /// Bytes that a secret of the configuration must have. Source: delivery-and-security.md section 3.8.
 const SECRET_BYTES_MIN: usize = 32;
+/// Long enough for whoever asks every second or two.
+const STOP_NOTICE_SECONDS: u16 = 3;
 
 /// Settings of the gateway. Each variable may also come as `…_FILE`.
 ///
@@ -95,6 +99,10 @@ pub struct Config {
     /// Proxies in front whose `X-Forwarded-For` counts: addresses or networks, separated by commas.
     #[arg(long, env = "AJET_TRUSTED_PROXIES", value_name = "10.0.0.0/8", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    /// Seconds for which it says that it is not ready before it stops taking connections, so that whoever balances between gateways
+    /// sends people elsewhere; 3 unless this says otherwise, none in development.
+    #[arg(long, env = "AJET_AUTH_GW_STOP_NOTICE", value_name = "3", value_parser = clap::value_parser!(u16).range(0..=15))]
+    pub stop_notice: Option<u16>,
     /// Development: allows plain HTTP on loopback, with cookies that browsers accept there.
     #[arg(long, env = "AJET_DEV", value_parser = clap::builder::FalseyValueParser::new())]
     pub dev: bool,
@@ -107,6 +115,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// For how long it says that it is not ready before it stops taking connections.
+    pub(crate) fn stop_notice(&self) -> Duration {
+        let unset = if self.dev { 0 } else { STOP_NOTICE_SECONDS };
+        Duration::from_secs(self.stop_notice.unwrap_or(unset).into())
+    }
+
     /// Refuses settings that would be unsafe, with one line that says why.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(

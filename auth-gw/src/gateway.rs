@@ -25,7 +25,7 @@ use crate::policy::Policy;
 use crate::route::{Route, Service, is_asset, is_stream, loggable, policies};
 use crate::upstream::{ForwardError, Upstreams, client};
 use crate::visit::{Caller, Credentials, Visit, wants_page};
-use crate::{address, edge, forms, invite, setup, sign_in, sign_out, stranger, terminal};
+use crate::{address, edge, forms, hook, invite, setup, sign_in, sign_out, stranger, terminal};
 
 /// A page that may not have another stream waits for this long.
 const STREAM_RETRY_MS: u32 = 30_000;
@@ -116,6 +116,11 @@ impl Gateway {
         })
     }
 
+    /// Asks the services again and again whether they are ready.
+    pub(crate) async fn watch_upstreams(&self) {
+        tokio::join!(self.api.watch(), self.web_sm.watch(), self.tui_sm.watch());
+    }
+
     /// A provider by its name.
     pub(crate) fn provider(&self, name: &str) -> Option<&Provider> {
         self.providers.iter().find(|provider| provider.name == name)
@@ -182,13 +187,16 @@ impl Gateway {
         {
             return self.forward(visit, head, body, Service::WebSm, None).await;
         }
+        if let Route::Hook(address) = route {
+            return hook::deliver(self, visit, head, body, address).await;
+        }
         let credentials = Credentials::of(&visit.headers, self.cookies.session)?;
         if let Some(bounced) = stranger::bounce(visit, route, &credentials) {
             return bounced;
         }
         match route {
             Route::Service(service) => self.pass(visit, head, body, service, credentials).await,
-            Route::Nowhere => Err(Problem::not_found().into()),
+            Route::Nowhere | Route::Hook(_) => Err(Problem::not_found().into()),
             Route::TerminalExchange => {
                 post_only(visit)?;
                 terminal::exchange(self, visit, forms::read_json(visit, body).await?).await
@@ -319,7 +327,7 @@ impl Gateway {
     }
 
     /// Sends a request on to a service.
-    async fn forward(
+    pub(crate) async fn forward(
         &self,
         visit: &Visit,
         mut head: request::Parts,
@@ -372,10 +380,8 @@ impl Gateway {
                 HeaderValue::from_static("no"),
             );
             let gauge = Gauge::raise(&self.counters.streams);
-            return Ok(response.map(|body| {
-                Stream::new(body, self.shutdown.clone().cancelled_owned(), open, gauge)
-                    .boxed_unsync()
-            }));
+            return Ok(response
+                .map(|body| Stream::new(body, self.shutdown.clone(), open, gauge).boxed_unsync()));
         }
         Ok(response)
     }

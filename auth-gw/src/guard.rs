@@ -1,4 +1,5 @@
-//! What hyper does not check on a connection: that a client speaks at all, and that an HTTP/1 head is unambiguous.
+//! What hyper does not check on a connection: that a client speaks at all, that it takes what it is sent, and that an HTTP/1 head is
+//! unambiguous.
 //!
 //! hyper waits for ever for the first byte (it wants to know the version first), takes a bare line feed for a line end, and silently
 //! prefers `Transfer-Encoding` over `Content-Length`. Two servers that read one head differently are how requests are smuggled
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ajet_shared::http::Stallable;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -43,19 +45,19 @@ impl Findings {
 
 /// A client's connection under guard.
 pub(crate) struct Guarded {
-    stream: TcpStream,
+    stream: Stallable<TcpStream>,
     deadline: Option<Pin<Box<Sleep>>>,
     watch: Watch,
 }
 
 impl Guarded {
-    /// Guards a connection.
-    pub(crate) fn new(stream: TcpStream) -> (Self, Arc<Findings>) {
+    /// Guards a connection. A client that takes nothing for as long as `patience` loses it, and with it its streams' places.
+    pub(crate) fn new(stream: TcpStream, patience: Duration) -> (Self, Arc<Findings>) {
         let findings = Arc::<Findings>::default();
         let deadline = Some(Box::pin(tokio::time::sleep(FIRST_HEAD_WITHIN)));
         (
             Self {
-                stream,
+                stream: Stallable::new(stream, patience),
                 deadline,
                 watch: Watch { place: Place::Head(Vec::new()), findings: findings.clone() },
             },
@@ -329,6 +331,41 @@ mod tests {
         let mut watch = watch();
         assert!(watch.see(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"));
         assert!(watch.findings.is_unwatched());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stops_reading_is_let_go_with_its_stream() {
+        use std::sync::atomic::AtomicU64;
+
+        use bytes::Bytes;
+        use http_body_util::StreamBody;
+        use hyper::body::Frame;
+        use hyper_util::rt::TokioIo;
+        use tokio::io::AsyncWriteExt as _;
+
+        use crate::body::{BoxError, Gauge};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (guarded, _) =
+            Guarded::new(listener.accept().await.unwrap().0, Duration::from_millis(100));
+        let open = Arc::<AtomicU64>::default();
+        let streams = open.clone();
+        let service = hyper::service::service_fn(move |_| {
+            let place = Gauge::raise(&streams);
+            let chunks = futures::stream::repeat_with(move || {
+                let _held = &place;
+                Ok::<_, BoxError>(Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))
+            });
+            async move { Ok::<_, BoxError>(http::Response::new(StreamBody::new(chunks))) }
+        });
+        client.write_all(b"GET /sse HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let connection = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(guarded), service);
+        let ended = tokio::time::timeout(Duration::from_secs(10), connection).await;
+        assert!(ended.expect("let go").is_err());
+        assert_eq!(open.load(Ordering::Relaxed), 0, "the place of its stream is free");
+        drop(client);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod edge;
 mod forms;
 mod gateway;
 mod guard;
+mod hook;
+mod instance;
 mod invite;
 mod limits;
 mod oauth;
@@ -36,15 +38,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ajet_shared::db::{self, login_codes, rate_counters, schema, sessions};
-use ajet_shared::http::{Health, bind, health_routes};
+use ajet_shared::http::{Health, bind, health_routes, unready_first};
 use anyhow::Context as _;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use config::{Config, Network, NetworkError};
 pub use oauth::{ProviderKind, ProviderKindError, ProviderSettings};
-pub use policy::{LimitMode, LimitModeError, LimitSettings, Policy, Rate, RateError};
+pub use policy::{LimitSettings, Policy};
+pub use route::routes;
 
 use gateway::Gateway;
 
@@ -73,6 +77,8 @@ pub async fn run_on(
     config.check()?;
     let pool = db::pool(config.database_url.expose(), "auth-gw").context("AJET_DATABASE_URL")?;
     let health = Health::default();
+    // Whoever balances between gateways hears that this one goes before it is gone.
+    let shutdown = unready_first(&health, Some(config.stop_notice()), shutdown);
     let gateway = Arc::new(Gateway::new(&config, pool.clone(), &health, shutdown.clone())?);
     // Health outlives the gateway proper, so that whoever asks sees "not ready" while it drains.
     let admin_shutdown = CancellationToken::new();
@@ -89,8 +95,12 @@ pub async fn run_on(
     let sweeper = tokio::spawn(
         shutdown.clone().run_until_cancelled_owned(sweep(gateway.clone(), pool.clone())),
     );
+    let watcher = AbortOnDropHandle::new(tokio::spawn({
+        let gateway = gateway.clone();
+        async move { gateway.watch_upstreams().await }
+    }));
     server::serve(listener, gateway, shutdown).await;
-    health.set_ready(false);
+    drop(watcher);
     admin_shutdown.cancel();
     for task in [readiness, sweeper] {
         task.await.context("a background task has crashed")?;

@@ -8,12 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ajet_shared::id::{SessionId, UserId};
+use ajet_shared::rate::{LimitMode, Rate};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
-use crate::policy::{LimitMode, LimitSettings, Policy, Rate};
+use crate::policy::{LimitSettings, Policy};
 
 /// What a limit counts by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,16 +108,10 @@ const LOCKED_OUT_FOR: Duration = Duration::from_mins(5);
 impl Limits {
     /// The limits of these settings.
     pub(crate) fn new(mut settings: LimitSettings, mode: LimitMode) -> Self {
-        let factor = NonZeroU32::new(mode.factor()).unwrap_or(NonZeroU32::MIN);
         let buckets = Policy::ALL
             .iter()
             .map(|policy| {
-                let rate = policy.rate(&settings);
-                let rate = Rate {
-                    count: rate.count.saturating_mul(factor),
-                    burst: rate.burst.saturating_mul(factor),
-                    ..rate
-                };
+                let rate = policy.rate(&settings).at(mode);
                 let quota = Quota::with_period(rate.window / rate.count.get().max(1))
                     .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
                     .allow_burst(rate.burst);
@@ -130,7 +125,7 @@ impl Limits {
             &mut settings.connections_per_ip,
             &mut settings.connections,
         ] {
-            *most = most.saturating_mul(factor.get());
+            *most = most.saturating_mul(mode.factor().get());
         }
         Self {
             buckets,

@@ -1,75 +1,6 @@
 //! The table of limits (delivery-and-security.md section 3.7) as settings.
 
-use std::num::NonZeroU32;
-use std::str::FromStr;
-use std::time::Duration;
-
-/// How many requests in which time, and how many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Requests.
-    pub count: NonZeroU32,
-    /// In this time.
-    pub window: Duration,
-    /// At once, after a silence.
-    pub burst: NonZeroU32,
-}
-
-/// The text is not a rate.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("a rate is COUNT/SECONDS or COUNT/SECONDS,BURST")]
-pub struct RateError;
-
-impl FromStr for Rate {
-    type Err = RateError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (rate, burst) =
-            text.split_once(',').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
-        let (count, seconds) = rate.split_once('/').ok_or(RateError)?;
-        let count: NonZeroU32 = count.trim().parse().map_err(|_| RateError)?;
-        let seconds: NonZeroU32 = seconds.trim().parse().map_err(|_| RateError)?;
-        let burst = burst.map_or(Ok(count), |burst| burst.trim().parse().map_err(|_| RateError))?;
-        Ok(Self { count, window: Duration::from_secs(seconds.get().into()), burst })
-    }
-}
-
-/// How strict the limits are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LimitMode {
-    /// As configured.
-    #[default]
-    Default,
-    /// A thousand times more, for tests and benches.
-    Relaxed,
-}
-
-/// The text is not a mode.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("it is default or relaxed")]
-pub struct LimitModeError;
-
-impl FromStr for LimitMode {
-    type Err = LimitModeError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "default" => Ok(Self::Default),
-            "relaxed" => Ok(Self::Relaxed),
-            _ => Err(LimitModeError),
-        }
-    }
-}
-
-impl LimitMode {
-    /// What every limit is multiplied by.
-    pub(crate) const fn factor(self) -> u32 {
-        match self {
-            Self::Default => 1,
-            Self::Relaxed => 1_000,
-        }
-    }
-}
+use ajet_shared::rate::Rate;
 
 /// One limit of the table; its name is shown in the `RateLimit-Policy` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +22,7 @@ pub enum Policy {
     InviteCreate,
     InviteRedeem,
     Hook,
+    HookIp,
     Stream,
 }
 
@@ -170,23 +102,10 @@ policies! {
     InviteCreate invite_create "invite-create" "AJET_LIMIT_INVITE_CREATE" "20/86400",
     /// Invites tried from one address.
     InviteRedeem invite_redeem "invite-redeem" "AJET_LIMIT_INVITE_REDEEM" "10/60",
+    /// Deliveries of one webhook.
+    Hook hook "hook" "AJET_LIMIT_HOOK" "30/60,10",
     /// Webhook deliveries from one address.
-    Hook hook "hook" "AJET_LIMIT_HOOK" "120/60",
+    HookIp hook_ip "hook-ip" "AJET_LIMIT_HOOK_IP" "120/60",
     /// Streams one user opens.
     Stream stream "sse" "AJET_LIMIT_SSE" "30/60",
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Rate;
-
-    #[test]
-    fn rates_parse() {
-        let rate: Rate = "10/10,20".parse().unwrap();
-        assert_eq!((rate.count.get(), rate.window.as_secs(), rate.burst.get()), (10, 10, 20));
-        assert_eq!("4/60".parse::<Rate>().unwrap().burst.get(), 4);
-        for bad in ["", "10", "0/10", "10/0", "a/b", "1/1,0", "-1/1"] {
-            assert!(bad.parse::<Rate>().is_err(), "{bad}");
-        }
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use ajet_shared::http::Class;
 use ajet_shared::id::UserId;
 use http::Method;
 use uuid::Uuid;
 
+use crate::hook;
 use crate::limits::{Key, Limits};
 use crate::policy::Policy;
 
@@ -32,6 +34,8 @@ pub(crate) enum Route<'a> {
     TerminalConfirm,
     /// The terminal exchanges its code.
     TerminalExchange,
+    /// A webhook delivers.
+    Hook(hook::Address<'a>),
     /// Nothing.
     Nowhere,
 }
@@ -51,6 +55,9 @@ impl<'a> Route<'a> {
     /// The route of a path that is plain (see `is_plain_path`).
     pub(crate) fn of(path: &'a str) -> Self {
         let segments: Vec<&str> = path[1..].split('/').collect();
+        if hook::is_hook(path) {
+            return hook::Address::of(&segments).map_or(Self::Nowhere, Self::Hook);
+        }
         match segments[..] {
             ["api" | "files", ..] => Self::Service(Service::Api),
             ["ws", "tui", ..] => Self::Service(Service::TuiSm),
@@ -63,15 +70,64 @@ impl<'a> Route<'a> {
             ["auth", "cli", "confirm"] => Self::TerminalConfirm,
             ["auth", "cli", "token"] => Self::TerminalExchange,
             ["auth", provider, "start"] => Self::Start(provider),
-            // Webhooks come later; health and metrics are never public; the rest of our own folders does not exist.
-            [
-                "hook" | "hooks" | "ws" | "auth" | "invite" | "healthz" | "readyz" | "metrics"
-                | "internal",
-                ..,
-            ] => Self::Nowhere,
+            // Health and metrics are never public; the rest of our own folders does not exist.
+            ["ws" | "auth" | "invite" | "healthz" | "readyz" | "metrics" | "internal", ..] => {
+                Self::Nowhere
+            }
             _ => Self::Service(Service::WebSm),
         }
     }
+}
+
+/// A route of the gateway's own as the nets know it.
+type Own = ajet_shared::http::Route;
+
+/// An address of each of them.
+const EACH: [&str; 10] = [
+    "/login",
+    "/setup",
+    "/invite/code",
+    "/auth/provider/start",
+    "/auth/callback/provider",
+    "/auth/logout",
+    "/auth/cli/start",
+    "/auth/cli/confirm",
+    "/auth/cli/token",
+    "/hook/0198c0de-0000-7000-8000-000000000001/token",
+];
+
+impl Route<'_> {
+    /// How it is called and by whom; nothing where other services answer. No wildcard: a new route is classified or does not compile.
+    fn own(self) -> Vec<Own> {
+        const GET: &str = "GET";
+        const POST: &str = "POST";
+        let route = |method, path, class| Own { method, path, class };
+        match self {
+            Self::Service(_) | Self::Nowhere => Vec::new(),
+            Self::Login => vec![route(GET, "/login", Class::Public)],
+            Self::Setup => {
+                vec![route(GET, "/setup", Class::Public), route(POST, "/setup", Class::Public)]
+            }
+            Self::Invite(_) => vec![
+                route(GET, "/invite/{code}", Class::Public),
+                route(POST, "/invite/{code}", Class::SignedIn),
+            ],
+            Self::Start(_) => vec![route(GET, "/auth/{provider}/start", Class::Public)],
+            Self::Callback(_) => vec![route(GET, "/auth/callback/{provider}", Class::Public)],
+            Self::Logout => vec![route(POST, "/auth/logout", Class::Public)],
+            Self::TerminalAsk => vec![route(GET, "/auth/cli/start", Class::SignedIn)],
+            Self::TerminalConfirm => vec![route(POST, "/auth/cli/confirm", Class::SignedIn)],
+            Self::TerminalExchange => vec![route(POST, "/auth/cli/token", Class::Public)],
+            // Whoever has the address may; its other forms mean the same.
+            Self::Hook(_) => vec![route(POST, "/hook/{id}/{token}", Class::Public)],
+        }
+    }
+}
+
+/// Every route that the gateway answers itself, or passes on under another address, for the nets.
+#[must_use]
+pub fn routes() -> Vec<Own> {
+    EACH.into_iter().flat_map(|path| Route::of(path).own()).collect()
 }
 
 /// Style, scripts and icons: the same for everybody, also for those who are not signed in.
@@ -99,18 +155,25 @@ fn is_word(segment: &str) -> bool {
     matches!(
         segment,
         "" | "accept"
+            | "activity"
             | "api"
             | "archive"
             | "assets"
+            | "audit"
             | "auth"
+            | "bans"
             | "browse"
             | "c"
             | "callback"
+            | "card"
             | "channels"
             | "cli"
+            | "commands"
             | "communities"
+            | "complete"
             | "confirm"
             | "delete"
+            | "deliveries"
             | "dm"
             | "dms"
             | "edit"
@@ -129,16 +192,26 @@ fn is_word(segment: &str) -> bool {
             | "m"
             | "me"
             | "members"
+            | "message"
             | "messages"
+            | "mute"
             | "new-channel"
+            | "new-message"
             | "newer"
+            | "nickname"
             | "notifications"
+            | "notify-level"
             | "older"
             | "openapi.json"
+            | "pane"
+            | "people"
+            | "purge"
             | "reactions"
             | "read"
             | "replies"
+            | "rotate"
             | "search"
+            | "seen"
             | "sessions"
             | "setup"
             | "source"
@@ -146,11 +219,13 @@ fn is_word(segment: &str) -> bool {
             | "start"
             | "sync"
             | "token"
+            | "tokens"
             | "tui"
             | "typing"
             | "unarchive"
             | "uploads"
             | "users"
+            | "webhooks"
             | "ws"
     )
 }
@@ -179,6 +254,8 @@ pub(crate) fn policies(
         [.., channel, "messages"] => {
             return vec![(Policy::Message, user), (Policy::MessageChannel, limits.thing(channel))];
         }
+        // Some of them write messages.
+        [.., "commands"] => Policy::Message,
         [.., "messages", _] | [.., "messages", _, "edit"] if method != Method::DELETE => {
             Policy::Message
         }
@@ -217,11 +294,30 @@ mod tests {
             ("/auth/logout", Route::Logout),
             ("/auth/other", Route::Nowhere),
             ("/hook/1/2", Route::Nowhere),
+            ("/hooks", Route::Nowhere),
+            ("/api/webhooks/1/2", Route::Nowhere),
             ("/metrics", Route::Nowhere),
             ("/internal/events", Route::Nowhere),
         ];
         for (path, route) in cases {
             assert_eq!(Route::of(path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_the_nets_are_told_is_what_is_routed() {
+        for path in EACH {
+            let told = Route::of(path).own();
+            assert!(!told.is_empty(), "{path}");
+            for own in told {
+                let segments = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+                let (pattern, real) = (segments(own.path), segments(path));
+                let same = |(a, b): (&String, &String)| a == b || a.starts_with('{');
+                assert!(
+                    pattern.len() == real.len() && pattern.iter().zip(&real).all(same),
+                    "{path}"
+                );
+            }
         }
     }
 
@@ -232,6 +328,9 @@ mod tests {
             ("/", "/"),
             ("/api/me", "/api/me"),
             ("/invite/aji_secret", "/invite/*"),
+            (&format!("/hook/{id}/ajw_secret/github"), &format!("/hook/{id}/*/*")),
+            (&format!("/hooks/{id}_ajw_secret"), "/hooks/*"),
+            (&format!("/api/webhooks/{id}/ajw_secret"), &format!("/api/webhooks/{id}/*")),
             ("/c/labs/channels/plans/m/1", "/c/*/channels/*/m/*"),
             (&format!("/files/{id}/wages.pdf"), &format!("/files/{id}/*")),
             (&format!("/api/messages/{id}/replies"), &format!("/api/messages/{id}/replies")),

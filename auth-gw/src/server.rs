@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ajet_shared::http::WRITE_STALL;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -19,7 +20,7 @@ use crate::limits::{Limits, household};
 
 /// A client must send its request head within this time. Source: delivery-and-security.md section 3.5.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
-/// How long open requests may go on after the shutdown began; streams end at once.
+/// How long open requests may go on after the listener is closed; streams end within the first half of it.
 const DRAIN: Duration = Duration::from_secs(10);
 /// What hyper reads of a head at most. Larger than what is allowed, so that the refusal can be a problem (`edge::inspect`).
 const HEAD_BYTES: usize = 64 * 1024;
@@ -55,7 +56,7 @@ pub(crate) async fn serve(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (guarded, findings) = Guarded::new(stream);
+        let (guarded, findings) = Guarded::new(stream, WRITE_STALL);
         let gateway = gateway.clone();
         let service = service_fn(move |request| {
             let (gateway, findings) = (gateway.clone(), findings.clone());
@@ -130,7 +131,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
     use crate::limits::tests::settings;
-    use crate::policy::LimitMode;
+    use ajet_shared::rate::LimitMode;
 
     #[test]
     fn one_ipv6_household_shares_its_places() {

@@ -1,29 +1,33 @@
 //! The services behind the gateway: connections, taking turns, stepping over one that is away.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Uri, Version, request};
+use http::{Uri, Version, request};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
 use url::Url;
 
-use crate::body::{Body, Lender, Progress, Watched};
+use crate::body::{self, Body, Lender, Progress, Watched};
+use crate::instance::{Condition, Instance};
 
 /// An upstream that does not accept within this time is away.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
-/// One that refused a connection is stepped over for this long.
-const AWAY_FOR: Duration = Duration::from_millis(500);
 /// Idle connections are let go before the services close them (after 10 s), so that no request meets a closing one.
 const IDLE: Duration = Duration::from_secs(5);
 /// Nothing moves, neither the request's body nor an answer: the upstream hangs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked at whether anything has moved.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often each instance is asked whether it takes requests.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// One that says nothing for this long hangs.
+const ASK_PATIENCE: Duration = Duration::from_secs(2);
 /// A client sends no byte of its body for this long. Source: delivery-and-security.md section 3.5.
 pub(crate) const BODY_IDLE: Duration = Duration::from_secs(15);
 
@@ -60,22 +64,14 @@ pub(crate) struct Upstreams {
     failures: Arc<AtomicU64>,
 }
 
-struct Instance {
-    authority: Authority,
-    away_until: Mutex<Option<Instant>>,
-}
-
-impl Instance {
-    fn is_away(&self) -> bool {
-        self.away_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|until| Instant::now() < until)
-    }
-
-    fn set_away(&self, until: Option<Instant>) {
-        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
+/// Why an instance gave no answer.
+enum Failure {
+    /// The request never left: it may go anywhere, whatever it does.
+    NotSent(Error),
+    /// The connection broke after the request had begun to leave: nobody knows what has become of it.
+    BrokeOff(Error),
+    /// Nothing comes.
+    NoAnswer,
 }
 
 impl Upstreams {
@@ -92,12 +88,13 @@ impl Upstreams {
         };
         let instances = urls
             .iter()
-            .map(|url| Ok(Instance { authority: authority(url)?, away_until: Mutex::default() }))
+            .map(|url| Ok(Instance::new(authority(url)?)))
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { name, instances, next: AtomicUsize::new(0), client, failures })
     }
 
-    /// Sends a request to an instance; one that cannot be connected to is stepped over.
+    /// Sends a request to an instance. One that did not get it is stepped over; a request that may be made twice (RFC 9110 section
+    /// 9.2.2) goes to one more when its connection broke before any answer, or nothing came. Never any other: what it did is not known.
     pub(crate) async fn forward(
         &self,
         head: &request::Parts,
@@ -106,34 +103,24 @@ impl Upstreams {
         let (watched, progress) = Watched::new(body, BODY_IDLE);
         let lender = Lender::new(watched.boxed_unsync());
         let mut tries = self.in_turn();
-        // A request that changes nothing may be repeated when the connection broke before any answer (a restart of the instance).
-        let repeatable = matches!(head.method, Method::GET | Method::HEAD);
-        let mut repeated = false;
+        let mut repeatable = head.method.is_idempotent();
         while let Some(instance) = tries.pop() {
             let request = inner_request(instance, head, lender.lend());
-            let error = match answer_in_time(self.client.request(request), &progress).await {
-                Some(Ok(response)) => {
-                    instance.set_away(None);
-                    return Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()));
-                }
-                Some(Err(error)) => error,
-                None => {
-                    tracing::warn!(upstream = self.name, instance = %instance.authority, "no answer in time");
-                    break;
-                }
+            let can_turn = repeatable && !tries.is_empty() && lender.is_untouched();
+            let failure = match self.ask(instance, request, &progress, can_turn).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => failure,
             };
             if progress.stalled() {
                 return Err(ForwardError::Stalled);
             }
-            if error.is_connect() {
-                tracing::debug!(upstream = self.name, instance = %instance.authority, %error, "cannot connect");
-                instance.set_away(Some(Instant::now() + AWAY_FOR));
-            } else if repeatable && !repeated {
-                repeated = true;
-                tries.insert(0, instance);
-            } else {
-                tracing::warn!(upstream = self.name, instance = %instance.authority, error = chain(&error), "broke off");
+            self.note(instance, &failure);
+            if !matches!(failure, Failure::NotSent(_)) && !std::mem::take(&mut repeatable) {
                 break;
+            }
+            if matches!(failure, Failure::BrokeOff(_)) {
+                // Last of all to the same one, which may have been started again by then.
+                tries.insert(0, instance);
             }
             if !lender.is_untouched() {
                 break;
@@ -141,6 +128,71 @@ impl Upstreams {
         }
         self.failures.fetch_add(1, Ordering::Relaxed);
         Err(ForwardError::Away)
+    }
+
+    /// One try. With `can_turn` it ends as soon as the instance is found to hang.
+    async fn ask(
+        &self,
+        instance: &Instance,
+        request: http::Request<Body>,
+        progress: &Progress,
+        can_turn: bool,
+    ) -> Result<http::Response<Body>, Failure> {
+        let answer = tokio::select! {
+            answer = answer_in_time(self.client.request(request), progress) => answer,
+            () = instance.fallen_silent(), if can_turn => None,
+        };
+        match answer {
+            Some(Ok(response)) => {
+                instance.answered();
+                Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
+            }
+            Some(Err(error)) if was_not_sent(&error) => Err(Failure::NotSent(error)),
+            Some(Err(error)) => Err(Failure::BrokeOff(error)),
+            None => Err(Failure::NoAnswer),
+        }
+    }
+
+    /// Remembers a failure, and says so in the log.
+    fn note(&self, instance: &Instance, failure: &Failure) {
+        let (upstream, address) = (self.name, &instance.authority);
+        match failure {
+            Failure::NotSent(error) => {
+                instance.refused();
+                tracing::debug!(upstream, instance = %address, error = chain(error), "takes no request");
+            }
+            Failure::BrokeOff(error) => {
+                tracing::warn!(upstream, instance = %address, error = chain(error), "broke off");
+            }
+            Failure::NoAnswer => {
+                instance.hung();
+                tracing::warn!(upstream, instance = %address, "no answer in time");
+            }
+        }
+    }
+
+    /// Asks every instance for its readiness again and again.
+    pub(crate) async fn watch(&self) {
+        futures::future::join_all(self.instances.iter().map(async |instance| {
+            loop {
+                let condition = self.condition(instance).await;
+                if instance.is_in(condition) {
+                    tracing::info!(upstream = self.name, instance = %instance.authority, ?condition, "changed");
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        }))
+        .await;
+    }
+
+    async fn condition(&self, instance: &Instance) -> Condition {
+        let mut request = http::Request::new(body::empty());
+        *request.uri_mut() = uri(instance, PathAndQuery::from_static("/readyz"));
+        match tokio::time::timeout(ASK_PATIENCE, self.client.request(request)).await {
+            Ok(Ok(answer)) if answer.status().is_success() => Condition::Ready,
+            Ok(_) => Condition::Unready,
+            Err(_) => Condition::Silent,
+        }
     }
 
     /// The instances in the order in which to take them from the end: in turn, those that are away last.
@@ -166,13 +218,29 @@ fn inner_request(instance: &Instance, head: &request::Parts, body: Body) -> http
     *request.headers_mut() = head.headers.clone();
     let target =
         head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = uri(instance, target);
+    request
+}
+
+fn uri(instance: &Instance, target: PathAndQuery) -> Uri {
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(instance.authority.clone());
     uri.path_and_query = Some(target);
     // All three parts are there, which is all that can be wrong.
-    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
-    request
+    Uri::from_parts(uri).unwrap_or_default()
+}
+
+/// No byte of the request has left: there was no connection, or it was found closed before it was used.
+fn was_not_sent(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    error.is_connect()
 }
 
 /// Waits for an answer as long as something moves.
@@ -181,15 +249,18 @@ async fn answer_in_time<T>(
     progress: &Progress,
 ) -> Option<Result<T, Error>> {
     tokio::pin!(answer);
+    let began = Instant::now();
     loop {
         // A client may be slow with its body; its silence is judged by the body itself.
         let patience =
             if progress.is_finished() { ANSWER_WITHIN } else { ANSWER_WITHIN + BODY_IDLE };
-        let until = progress.last() + patience;
+        let until = progress.last().max(began) + patience;
         if Instant::now() >= until {
             return None;
         }
-        if let Ok(answer) = tokio::time::timeout_at(until.into(), &mut answer).await {
+        // Meanwhile the rest of the body may have come, after which patience is shorter.
+        let look = until.min(Instant::now() + LOOK_EVERY);
+        if let Ok(answer) = tokio::time::timeout_at(look, &mut answer).await {
             return Some(answer);
         }
     }
@@ -207,37 +278,4 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn upstreams() -> Upstreams {
-        let urls: Vec<Url> =
-            (1..=3).map(|port| format!("http://127.0.0.1:{port}").parse().unwrap()).collect();
-        Upstreams::new("test", &urls, client(), Arc::default()).unwrap()
-    }
-
-    fn ports(instances: &[&Instance]) -> Vec<u16> {
-        instances.iter().rev().map(|instance| instance.authority.port_u16().unwrap()).collect()
-    }
-
-    #[tokio::test]
-    async fn instances_take_turns_and_those_away_come_last() {
-        let upstreams = upstreams();
-        assert_eq!(ports(&upstreams.in_turn()), [1, 2, 3]);
-        assert_eq!(ports(&upstreams.in_turn()), [2, 3, 1]);
-        upstreams.instances[2].set_away(Some(Instant::now() + AWAY_FOR));
-        assert_eq!(ports(&upstreams.in_turn()), [1, 2, 3]);
-        assert_eq!(ports(&upstreams.in_turn()), [1, 2, 3], "starts behind the one that is away");
-    }
-
-    #[tokio::test]
-    async fn nobody_there_is_said_at_once() {
-        let (head, ()) = http::Request::get("/x").body(()).unwrap().into_parts();
-        let began = Instant::now();
-        assert!(matches!(
-            upstreams().forward(&head, crate::body::empty()).await,
-            Err(ForwardError::Away)
-        ));
-        assert!(began.elapsed() < Duration::from_secs(2));
-    }
-}
+mod tests;

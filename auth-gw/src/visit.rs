@@ -187,7 +187,8 @@ mod tests {
     #[test]
     fn credentials_are_one_or_the_other() {
         let of = |pairs: &[(&'static str, &str)]| {
-            Credentials::of(&headers(pairs), "ajet_session").map_err(|failure| failure.problem.kind)
+            Credentials::of(&headers(pairs), "ajet_session")
+                .map_err(|failure| String::from(failure.problem.kind))
         };
         assert!(of(&[]) == Ok(Credentials::None));
         assert!(of(&[("cookie", "a=b; ajet_session=t")]) == Ok(Credentials::Cookie("t".into())));

@@ -1,10 +1,16 @@
 //! The command line: every command, flag and example (design/cli.md sections 1, 2 and 8).
 
+mod machines;
+mod order;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
+
+pub(crate) use machines::{CreateWebhook, Notifications, Token, Webhook};
+pub(crate) use order::{Care, Order, Setting, Slash, Switch};
 
 /// What it does, then how, then examples, then everything else.
 const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";
@@ -118,12 +124,30 @@ pub(crate) enum Command {
     /// Follow channels until Ctrl-C.
     #[command(help_template = TEMPLATE, after_help = "  ajet-chat tail release-room incidents\n  ajet-chat tail --mentions\n  ajet-chat tail api --json | jq -r .text\n  ajet-chat tail api --format '{time} {author}: {text}'")]
     Tail(Tail),
+    /// Find messages.
+    #[command(help_template = TEMPLATE, after_help = "  ajet-chat search release candidate\n  ajet-chat search '\"release candidate\" -draft' --in release-room --after 7d\n  ajet-chat search --from @mara --has image -n 5\n  ajet-chat search ERR-2041 --sort best --json=url,text")]
+    Search(Search),
+    /// The full-screen interface; `ajet-chat` alone opens it too.
+    #[command(help_template = TEMPLATE, after_help = "  ajet-chat tui\n  ajet-chat tui release-room\n  ajet-chat tui @mara")]
+    Tui(Tui),
     /// Communities: list, choose, make, invite.
     #[command(subcommand, help_template = TEMPLATE, after_help = "  ajet-chat community list\n  ajet-chat community invite --uses 5 --expires 7d")]
     Community(Community),
     /// Channels: list, make, join, leave.
     #[command(subcommand, help_template = TEMPLATE, after_help = "  ajet-chat channel list --all\n  ajet-chat channel create release-room --topic \"Shipping on Friday\"")]
     Channel(Channel),
+    /// What you were told about: mentions, direct messages, answers.
+    #[command(subcommand, help_template = TEMPLATE, after_help = "  ajet-chat notifications list --unread\n  ajet-chat notifications read --all\n  ajet-chat notifications watch --json | jq -r .text")]
+    Notifications(Notifications),
+    /// Addresses at which other systems post into a channel.
+    #[command(subcommand, help_template = TEMPLATE, after_help = "  ajet-chat webhook create release-room \"Kestrel CI\"\n  ajet-chat webhook deliveries \"Kestrel CI\"\n  ajet-chat webhook rotate \"Kestrel CI\"")]
+    Webhook(Webhook),
+    /// API tokens of bots, and your own.
+    #[command(subcommand, help_template = TEMPLATE, after_help = "  ajet-chat token create deploy-bot --scope messages:read,messages:write\n  ajet-chat token create laptop --scope messages:read --expires 30d --personal\n  ajet-chat token list")]
+    Token(Token),
+    /// Run a slash command as in the message box.
+    #[command(help_template = TEMPLATE, after_help = "  ajet-chat slash --in release-room /topic Freeze at 16:00\n  ajet-chat slash --in general /mute @tomas 2h\n  ajet-chat slash --list")]
+    Slash(Slash),
     /// Call the HTTP API, signed in as you.
     #[command(help_template = TEMPLATE, after_help = "  ajet-chat api GET /api/me\n  ajet-chat api POST /api/communities -F name=\"Harbour Co-op\"\n  ajet-chat api PATCH /api/me --input me.json")]
     Api(Api),
@@ -244,6 +268,54 @@ pub(crate) struct Read {
     pub(crate) mark: bool,
 }
 
+/// `search`.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// Words, "phrases", -without, this OR that; filters as in the web: from:@user in:#channel before: after: has: is:thread.
+    pub(crate) query: Vec<String>,
+    /// Only in this channel, or @user of a direct message.
+    #[arg(long = "in", value_name = "CHANNEL")]
+    pub(crate) channel: Option<String>,
+    /// Only what this user wrote; several may be given.
+    #[arg(long, value_name = "USER")]
+    pub(crate) from: Vec<String>,
+    /// Only messages with a file, an image or a link.
+    #[arg(long, value_enum)]
+    pub(crate) has: Vec<Has>,
+    /// Only what is older: 2h, 3d or 2026-11-19.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) before: Option<String>,
+    /// Only what is newer: 2h, 3d or 2026-11-19.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) after: Option<String>,
+    /// The newest first, or those that fit best.
+    #[arg(long, value_enum, default_value_t = Sort::New)]
+    pub(crate) sort: Sort,
+    /// How many messages, at most 1000.
+    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) count: u16,
+}
+
+/// What a message that is searched for has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Has {
+    /// A file.
+    File,
+    /// A picture.
+    Image,
+    /// An address.
+    Link,
+}
+
+/// The order of what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// The newest first.
+    New,
+    /// Those that fit best first, of the newest 2,000.
+    Best,
+}
+
 /// `tail`.
 #[derive(Debug, Args)]
 pub(crate) struct Tail {
@@ -261,6 +333,13 @@ pub(crate) struct Tail {
     /// Begin with this many messages of each channel; 10 when channels are given.
     #[arg(short = 'n', long = "count", value_name = "N", value_parser = clap::value_parser!(u16).range(0..=100))]
     pub(crate) count: Option<u16>,
+}
+
+/// `tui`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Tui {
+    /// Channel, or @user of a direct message, to open; without, where you were.
+    pub(crate) place: Option<String>,
 }
 
 /// `community …`.
@@ -308,6 +387,9 @@ pub(crate) enum Community {
         #[arg(long, default_value = "member")]
         role: RoleArg,
     },
+    /// What keeps order.
+    #[command(flatten)]
+    Order(Order),
 }
 
 /// A role on the command line.
@@ -369,6 +451,9 @@ pub(crate) enum Channel {
         /// Its name.
         name: String,
     },
+    /// What keeps order.
+    #[command(flatten)]
+    Care(Care),
 }
 
 /// `api`.

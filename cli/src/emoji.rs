@@ -112,6 +112,21 @@ pub(crate) fn parse(text: &str) -> CliResult<String> {
     })
 }
 
+/// Names and characters that fit what is being typed: those that begin so, then those that have it inside. Each character once.
+pub(crate) fn fitting(query: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let query = query.trim_matches(':').to_lowercase();
+    let (begin, inside): (Vec<_>, Vec<_>) = NAMES
+        .iter()
+        .filter(|(name, _)| !query.is_empty() && name.contains(&query))
+        .partition(|(name, _)| name.starts_with(&query));
+    let mut seen = Vec::new();
+    begin.into_iter().chain(inside).copied().filter(move |(_, emoji)| {
+        let is_new = !seen.contains(emoji);
+        seen.push(*emoji);
+        is_new
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +138,10 @@ mod tests {
         }
         assert_eq!(parse(":tada:").unwrap(), "🎉");
         assert_eq!(parse("🚢").unwrap(), "🚢");
+        let names: Vec<&str> = fitting("thumb").map(|(name, _)| name).collect();
+        assert_eq!(names, ["thumbsup", "thumbsdown"]);
+        assert_eq!(fitting("check").count(), 1, "one character under two names is one offer");
+        assert_eq!(fitting("").count(), 0);
         for bad in [":nope:", "x", "", "::"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ajet_shared::client::ClientError;
 use ajet_shared::problem::Problem;
-use ajet_shared::terminal::{terminal_line, terminal_safe};
+use ajet_shared::terminal::{json_safe, terminal_line, terminal_safe};
 use serde::Serialize;
 
 use crate::paint::Paint;
@@ -187,7 +187,7 @@ impl CliError {
             hint,
             trace_id: self.trace_id.as_deref(),
         };
-        serde_json::to_string(&Outer { error: body }).unwrap_or_default()
+        json_safe(&serde_json::to_string(&Outer { error: body }).unwrap_or_default()).into_owned()
     }
 
     fn to_text(&self, paint: Paint) -> String {

@@ -1,6 +1,7 @@
 //! The `ajet-chat` command: one binary that does one thing and ends (design/cli.md).
 
 mod args;
+mod cards;
 mod commands;
 mod context;
 mod emoji;
@@ -13,9 +14,11 @@ mod output;
 mod paint;
 mod recent;
 mod record;
+mod rows;
 mod settings;
 mod template;
 mod text;
+mod tui;
 mod zone;
 
 use std::io::IsTerminal;

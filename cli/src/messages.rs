@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use ajet_shared::channel::ChannelKind;
 use ajet_shared::hue::hue;
-use ajet_shared::markdown::{Line, Span, Style, to_spans};
 use ajet_shared::message::{Message, MessageKind};
 use ajet_shared::terminal::{columns, cut, terminal_line};
 use serde_json::{Value, json};
@@ -12,11 +11,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+use crate::cards;
 use crate::context::Context;
 use crate::lookup::Place;
 use crate::naming::short;
 use crate::output::Screen;
 use crate::record::{Record, Schema};
+use crate::rows::{Row, rows};
 use crate::zone::local;
 
 /// What `send`, `read`, `tail` and their like print.
@@ -32,7 +33,7 @@ pub(crate) const MESSAGE: Schema = Schema {
         ("author", "name of who wrote it"),
         ("username", "their handle"),
         ("author_id", "their id"),
-        ("kind", "text or system"),
+        ("kind", "text, me, webhook or system"),
         ("text", "markdown as written; empty once deleted"),
         ("created_at", "when it was written"),
         ("edited_at", "when it was last edited"),
@@ -80,12 +81,21 @@ pub(crate) fn record(context: &Context, message: &Message, place: &Place) -> Rec
 
 /// `2026-11-20T16:20:00Z`.
 pub(crate) fn rfc3339(moment: OffsetDateTime) -> String {
-    moment.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
+    // A moment in another zone can lie beyond the last one that UTC can name.
+    let moment = moment.checked_to_offset(time::UtcOffset::UTC).unwrap_or(moment);
+    moment.format(&Rfc3339).unwrap_or_default()
 }
 
 /// `11:03`, where the user is.
 fn clock(moment: OffsetDateTime) -> String {
     local(moment).format(format_description!("[hour]:[minute]")).unwrap_or_default()
+}
+
+/// `20 Nov 11:03`, where the user is.
+pub(crate) fn when(moment: OffsetDateTime) -> String {
+    local(moment)
+        .format(format_description!("[day padding:none] [month repr:short] [hour]:[minute]"))
+        .unwrap_or_default()
 }
 
 /// `Fri 20 Nov 2026`, where the user is.
@@ -173,25 +183,18 @@ impl Transcript {
     }
 
     /// The lines right of the name, each with its width in columns.
-    fn body(&self, message: &Message, room: usize) -> Vec<(String, usize)> {
+    fn body(&self, message: &Message, room: usize) -> Vec<Row> {
         let paint = self.screen.paint;
         let dim = |text: String| (paint.dim(&text), columns(&text));
         if message.deleted_at.is_some() {
             return vec![dim("(deleted)".to_owned())];
         }
-        let mut lines: Vec<(String, usize)> = Vec::new();
-        for line in to_spans(&message.body_md, room) {
-            for row in wrap(&with_targets(line), room) {
-                let taken = row.iter().map(|span| columns(&span.text)).sum();
-                let text = row.iter().map(|span| match message.kind {
-                    MessageKind::Text | MessageKind::Me | MessageKind::Webhook => {
-                        paint.styled(span.style, &span.text)
-                    }
-                    MessageKind::System => paint.dim(&span.text),
-                });
-                lines.push((text.collect(), taken));
-            }
-        }
+        let quiet = message.kind == MessageKind::System;
+        let mut lines = match cards::of(message) {
+            Some(drawn) => cards::draw(paint, &drawn, room),
+            None if message.body_md.is_empty() => Vec::new(),
+            None => rows(paint, &message.body_md, room, quiet),
+        };
         for attachment in &message.attachments {
             let name = terminal_line(&attachment.filename).into_owned();
             lines.push((
@@ -247,95 +250,6 @@ fn size(bytes: i64) -> String {
     }
 }
 
-/// A link whose text is not its address shows the address behind it.
-fn with_targets(line: Line) -> Line {
-    let mut out: Vec<Span> = Vec::with_capacity(line.spans.len());
-    let mut shown = String::new();
-    let mut rest = line.spans.into_iter().peekable();
-    while let Some(span) = rest.next() {
-        let leads_to = span.link.clone();
-        shown.push_str(&span.text);
-        out.push(span);
-        let Some(target) = leads_to else {
-            shown.clear();
-            continue;
-        };
-        if rest.peek().is_none_or(|next| next.link.as_ref() != Some(&target)) {
-            let is_shown = shown.trim_end_matches('/') == target.trim_end_matches('/')
-                || target.strip_prefix("mailto:") == Some(&shown);
-            if !is_shown {
-                out.push(Span {
-                    text: format!(" ({})", terminal_line(&target)),
-                    style: Style::MARK,
-                    link: None,
-                });
-            }
-            shown.clear();
-        }
-    }
-    Line { spans: out, ..line }
-}
-
-/// A line cut into rows of at most `width` columns, at spaces where there are any.
-fn wrap(line: &Line, width: usize) -> Vec<Vec<Span>> {
-    let mut rows = vec![Vec::new()];
-    let mut used = 0;
-    let hang = line.hang.min(width / 2);
-    let piece = |text: &str, span: &Span| Span {
-        text: text.to_owned(),
-        style: span.style,
-        link: span.link.clone(),
-    };
-    for span in &line.spans {
-        if line.fixed {
-            let text = cut(&span.text, width.saturating_sub(used));
-            used += columns(&text);
-            if !text.is_empty() {
-                rows[0].push(piece(&text, span));
-            }
-            continue;
-        }
-        for word in span.text.split_inclusive(' ') {
-            let mut word = word;
-            if used + columns(word.trim_end()) > width && used > hang {
-                used = hang;
-                rows.push(vec![Span { text: " ".repeat(hang), ..Span::default() }]);
-                word = word.trim_start();
-            }
-            // A word wider than the row: an address, or a script without spaces.
-            while used + columns(word.trim_end()) > width {
-                let fitting = fitting(word, width - used);
-                let row = rows.len() - 1;
-                rows[row].push(piece(&word[..fitting], span));
-                word = &word[fitting..];
-                used = hang;
-                rows.push(vec![Span { text: " ".repeat(hang), ..Span::default() }]);
-            }
-            used += columns(word);
-            let row = rows.len() - 1;
-            match rows[row].last_mut() {
-                Some(last) if last.style == span.style && last.link == span.link => {
-                    last.text.push_str(word);
-                }
-                _ => rows[row].push(piece(word, span)),
-            }
-        }
-    }
-    rows
-}
-
-/// Bytes of the text that fit into `width` columns, at least one character.
-fn fitting(text: &str, width: usize) -> usize {
-    let mut used = 0;
-    for (at, c) in text.char_indices() {
-        used += columns(c.encode_utf8(&mut [0; 4]));
-        if used > width && at > 0 {
-            return at;
-        }
-    }
-    text.len()
-}
-
 /// Whether a message is for me in particular: it calls me, or it is a direct message by somebody else.
 pub(crate) fn concerns(message: &Message, place: &Place, me: ajet_shared::id::UserId) -> bool {
     use ajet_shared::message::MentionKind;
@@ -350,34 +264,6 @@ pub(crate) fn concerns(message: &Message, place: &Place, me: ajet_shared::id::Us
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn rows(text: &str, width: usize) -> Vec<String> {
-        let lines = to_spans(text, width);
-        lines
-            .into_iter()
-            .flat_map(|line| wrap(&with_targets(line), width))
-            .map(|row| row.iter().map(|span| span.text.as_str()).collect())
-            .collect()
-    }
-
-    #[test]
-    fn rows_break_at_spaces_and_hang() {
-        assert_eq!(rows("one two three four", 20), ["one two three four"]);
-        assert_eq!(rows("one two three four five", 20), ["one two three four ", "five"]);
-        assert_eq!(rows("- one two three four five", 20), ["• one two three four ", "  five"]);
-        assert_eq!(rows("田辺田辺田辺田辺田辺田辺", 20), ["田辺田辺田辺田辺田辺", "田辺"]);
-        assert_eq!(rows("```\nxxxxxxxxxxxxxxxxxxxxxxxxx\n```", 20)[1], "│ xxxxxxxxxxxxxxxxx…");
-        for row in rows(&"word https://example.org/a/very/long/address ".repeat(9), 24) {
-            assert!(columns(row.trim_end()) <= 24, "{row}");
-        }
-    }
-
-    #[test]
-    fn links_say_where_they_lead() {
-        assert_eq!(rows("[docs](https://a.b/c)", 60), ["docs (https://a.b/c)"]);
-        assert_eq!(rows("https://a.b", 60), ["https://a.b"]);
-        assert_eq!(rows("<x@a.b>", 60), ["x@a.b"]);
-    }
 
     #[test]
     fn sizes_have_units() {

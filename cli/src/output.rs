@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::{Command, Stdio};
 
-use ajet_shared::terminal::{columns, terminal_line};
+use ajet_shared::terminal::{columns, json_safe, terminal_line};
 
 use crate::args::{ColorWhen, Global};
 use crate::error::{CliError, CliResult, Exit};
@@ -278,7 +278,7 @@ fn cell(text: &str) -> String {
 }
 
 fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    json_safe(&serde_json::to_string(value).unwrap_or_default()).into_owned()
 }
 
 /// Writes to standard output. A reader that went away ends the program quietly.

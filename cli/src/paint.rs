@@ -51,6 +51,11 @@ impl Paint {
         self.with(&format!("1;38;5;{}", HUES[usize::from(hue) % HUES.len()]), text)
     }
 
+    /// What was searched for.
+    pub(crate) fn found(self, text: &str) -> String {
+        self.with("1;33", text)
+    }
+
     /// A piece of a message.
     pub(crate) fn styled(self, style: Style, text: &str) -> String {
         const LOOKS: [(Style, &str); 9] = [

@@ -47,6 +47,19 @@ pub(crate) fn read_stdin() -> CliResult<String> {
 }
 
 fn edit(start: &str) -> CliResult<String> {
+    let text = in_editor(start)?;
+    if text.trim().is_empty() || text.trim() == start.trim() {
+        return Err(CliError::new(
+            Exit::Declined,
+            "cancelled",
+            "The text was not written. Nothing was sent.",
+        ));
+    }
+    Ok(text)
+}
+
+/// What the user's editor makes of a text.
+pub(crate) fn in_editor(start: &str) -> CliResult<String> {
     let editor = env("VISUAL").or_else(|| env("EDITOR")).ok_or_else(|| {
         CliError::usage("There is no text, and no editor to write it in. Nothing was sent.")
             .hint("Give the text as an argument, or set EDITOR.")
@@ -67,15 +80,7 @@ fn edit(start: &str) -> CliResult<String> {
             "The editor ended with an error. Nothing was sent.",
         ));
     }
-    let text = text.map_err(failed)?;
-    if text.trim().is_empty() || text.trim() == start.trim() {
-        return Err(CliError::new(
-            Exit::Declined,
-            "cancelled",
-            "The text was not written. Nothing was sent.",
-        ));
-    }
-    Ok(text)
+    text.map_err(failed)
 }
 
 /// The text as a message, in a code block if a language is given.

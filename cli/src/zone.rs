@@ -6,12 +6,11 @@ use std::sync::OnceLock;
 
 use time::{Month, OffsetDateTime, UtcOffset};
 
-/// The moment in the zone of the user.
+/// The moment in the zone of the user; as it is where that would leave the calendar.
 pub(crate) fn local(moment: OffsetDateTime) -> OffsetDateTime {
     static ZONE: OnceLock<Zone> = OnceLock::new();
     let zone = ZONE.get_or_init(|| Zone::of_user().unwrap_or_default());
-    let seconds = zone.offset_at(moment.unix_timestamp());
-    UtcOffset::from_whole_seconds(seconds).map_or(moment, |offset| moment.to_offset(offset))
+    zone.shift(moment)
 }
 
 /// A time zone; without anything it is UTC.
@@ -115,6 +114,14 @@ impl Zone {
             .collect::<Option<Vec<_>>>()?;
         let footer = std::str::from_utf8(rest).ok()?.trim_matches('\n');
         Some(Self { transitions, first: offset(0)?, rule: Rule::parse(footer) })
+    }
+
+    /// What a server sends may be any moment, the last second of all as well.
+    fn shift(&self, moment: OffsetDateTime) -> OffsetDateTime {
+        UtcOffset::from_whole_seconds(self.offset_at(moment.unix_timestamp()))
+            .ok()
+            .and_then(|offset| moment.checked_to_offset(offset))
+            .unwrap_or(moment)
     }
 
     fn offset_at(&self, moment: i64) -> i32 {
@@ -259,6 +266,22 @@ mod tests {
         assert_eq!(offset(&zone("<+0530>-5:30"), datetime!(2026-07-15 12:00 UTC)), 330);
         assert_eq!(offset(&zone("EST5EDT,M3.2.0,M11.1.0"), datetime!(2026-07-15 12:00 UTC)), -240);
         assert_eq!(Rule::parse("nonsense!"), None);
+    }
+
+    #[test]
+    fn the_ends_of_time_are_shown_and_never_a_panic() {
+        let zone = |text: &str| Zone { rule: Rule::parse(text), ..Zone::default() };
+        let (first, last) = (datetime!(0000-01-01 00:00 UTC), datetime!(9999-12-31 23:59:59 UTC));
+        let first = first.replace_year(-9999).unwrap();
+        for rule in ["CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT,M3.2.0,M11.1.0", "<+14>-14", "<-12>12"]
+        {
+            let zone = zone(rule);
+            for moment in [first, last] {
+                assert_eq!(zone.shift(moment).unix_timestamp(), moment.unix_timestamp(), "{rule}");
+            }
+        }
+        let noon = datetime!(2026-01-15 12:00 UTC);
+        assert_eq!(zone("CET-1").shift(noon).hour(), 13);
     }
 
     #[test]

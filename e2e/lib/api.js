@@ -2,6 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 
+import { recordError } from './record.js';
+
 /** Name of the only provider of a development stack. */
 const PROVIDER = 'dev';
 
@@ -14,7 +16,8 @@ export class Api {
 
   /** Calls it and gives the answer's JSON; anything but success is thrown with all that it says. */
   async call(method, path, body) {
-    const answer = await fetch(`${this.stack.url}/api/${path}`, {
+    const url = `${this.stack.url}/api/${path}`;
+    const answer = await fetch(url, {
       method,
       headers: {
         authorization: `Bearer ${this.token}`,
@@ -24,7 +27,10 @@ export class Api {
       signal: AbortSignal.timeout(15_000),
     });
     const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} /api/${path}: ${answer.status} ${text}`);
+    if (!answer.ok) {
+      recordError(this.stack, { client: 'api', method, url, status: answer.status, body: text });
+      throw new Error(`${method} /api/${path}: ${answer.status} ${text}`);
+    }
     return text ? JSON.parse(text) : undefined;
   }
 

@@ -4,6 +4,7 @@
 import { chromium as chromiumType } from 'playwright-core';
 
 import { Api, signIn } from './api.js';
+import { recordError } from './record.js';
 import { chromium } from './settings.js';
 import { until } from './wait.js';
 
@@ -112,14 +113,12 @@ export class Person {
   }
 
   #watch() {
-    const home = new Set([new URL(this.#stack.url).origin, new URL(this.#stack.provider).origin]);
+    const ours = new URL(this.#stack.url).origin;
+    const home = new Set([ours, new URL(this.#stack.provider).origin]);
     const note = (problem) => this.#problems.push(problem);
     this.context.on('console', (message) => {
       const [type, text] = [message.type(), message.text()];
-      // The stream takes a row away before it brings it, so that a replay doubles nothing; Datastar remarks on it where
-      // there was none.
-      const isUpsert = text.includes('PatchElementsNoTargetsFound') && /selector: #(pending|message)-/.test(text);
-      if (['error', 'warning'].includes(type) && !isUpsert) {
+      if (['error', 'warning'].includes(type)) {
         note(`console ${type}: ${shortened(text)} (${message.location().url})`);
       }
     });
@@ -134,7 +133,18 @@ export class Person {
     });
     this.context.on('response', (response) => {
       if (response.status() >= 500) note(`${response.status()}: ${response.url()}`);
+      if (response.status() >= 400 && new URL(response.url()).origin === ours) this.#record(response);
     });
+  }
+
+  /** Keeps what the page was told, for the sweep. */
+  #record(response) {
+    const [method, url, status] = [response.request().method(), response.url(), response.status()];
+    response
+      .text()
+      .then((body) => recordError(this.#stack, { client: 'browser', method, url, status, body }))
+      // The page may be gone before it was read.
+      .catch(() => {});
   }
 
   /** Keeps the requests that are open streams, by page. */
@@ -143,7 +153,10 @@ export class Person {
     const isStream = (request) => request.method() === 'GET' && new URL(request.url()).pathname === '/sse';
     this.context.on('page', (page) => {
       this.#streams.set(page, new Set());
-      page.on('framenavigated', (frame) => frame === page.mainFrame() && this.#streams.get(page).clear());
+      // A new document, not an address that the page has given itself.
+      page.on('request', (request) => {
+        if (request.isNavigationRequest() && request.frame() === page.mainFrame()) this.#streams.get(page).clear();
+      });
     });
     this.context.on('response', (response) => {
       if (isStream(response.request()) && response.status() === 200) of(response.request()).add(response.request());

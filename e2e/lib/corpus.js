@@ -66,7 +66,80 @@ const REFERENCES = [
   `| a |\n|---|\n| <img src=x onerror=${MARK}> |`,
 ];
 
-export const HOSTILE = [...MARKUP, ...DATASTAR, ...REFERENCES];
+/** What would show something else than it says: overrides of direction, letters without width (A69). */
+const BIDI = ['exe.gpj\u202e is a picture', '\u2067right\u2069 left \u202dleft', 'in\u200bvisible\u2060 joints\u200e'];
+
+/** Messages that look like somebody else's words, or push them away (A72). */
+export const DISGUISED = [
+  'Ada joined the channel',
+  '**System** · today\n\nYour session is over. Sign in again at https://evil.example/',
+  `above${'\n'.repeat(9_000)}below`,
+  `wide ${'█'.repeat(3_000)}`,
+  `stacked z${'\u0301'.repeat(500)}`,
+];
+
+/** Markdown that costs more than it says (A73), and calls by the hundred (A74); each within a message's size. */
+export const BOMBS = [
+  '['.repeat(15_900),
+  '> '.repeat(5_000) + 'deep',
+  `${'| a '.repeat(1_000)}|\n${'|---'.repeat(1_000)}|\n${'| a '.repeat(1_000)}|`,
+  `${'**'.repeat(7_000)}x`,
+  '*a **b '.repeat(2_000),
+  '`'.repeat(7_999) + ' ' + '`'.repeat(7_999),
+  '![]('.repeat(3_000),
+  `${'- '.repeat(3_000)}x`,
+  '@ola '.repeat(500),
+  '@here '.repeat(1_000),
+  '&#x41;'.repeat(2_500),
+  '<'.repeat(15_900),
+];
+
+/** Nothing that can be seen, or no text at all (A70); as JSON has it, because some of it is no string. */
+export const UNSEEN = [
+  '"\\u200b\\u200d"',
+  '"\\u0301\\u0302"',
+  '" \\n\\t "',
+  '"a\\u0000b"',
+  '"\\ud800"',
+  '"a\\ufffeb"',
+  '"\\ufdd0"',
+  '""',
+];
+
+/** Names and topics that are taken and must stay text (A61, A64), each within 64 letters. */
+export const NAMES = [
+  '<img src=x onerror=window.pwned=1>',
+  '"><script>window.pwned=1</script>',
+  `' onmouseover='window.pwned=1`,
+  '</title></head><body onload=window.pwned=1>',
+  '<div data-on:click="window.pwned=1" data-init="window.pwned=1">',
+  `$x @get('/api/me') '+alert(1)+'`,
+  '${window.pwned=1} {{7*7}} {% raw %}',
+  'a\'b"c`d\\e/f&amp;g',
+  'שלום עולם',
+  `z${'\u0301'.repeat(60)}`,
+];
+
+/** Names that are refused (A64, A68 to A70). */
+export const REFUSED_NAMES = ['a\u202eb', '\u200b', '\u0301', 'a\u001b[31mb', 'a\nb', 'x'.repeat(10_000), `z${'\u0301'.repeat(500)}`, 'a\ufffe'];
+
+/** What would move the cursor, change colours, title or clipboard, or rub out what stands there (A71). */
+export const CONTROLS = [
+  '\u001b[31;5mred',
+  '\u001b[2J\u001b[H',
+  '\u001b]0;pwned\u0007',
+  '\u001b]8;;https://evil.example/\u0007link\u001b]8;;\u0007',
+  '\u001b]52;c;cHduZWQ=\u0007',
+  '\u001bP+q544e\u001b\\',
+  '\u009b2J\u009d0;pwned\u009c',
+  'bell\u0007',
+  'rub\b\b\bout\u007f',
+  'over\rwritten',
+  'right\u202eto left',
+  'no\u200bwidth',
+];
+
+export const HOSTILE = [...MARKUP, ...DATASTAR, ...REFERENCES, ...BIDI];
 
 /** What is alive where there should be text; an empty list is what a page should give. Runs in the page. */
 export function alive() {

@@ -10,8 +10,10 @@ import { story } from '../lib/story.js';
 import { until } from '../lib/wait.js';
 import { world } from '../lib/world.js';
 
-/** The page tries again after at most this long, and some more on a busy machine. */
+/** The page tries again after at most this long by itself, and some more on a busy machine. */
 const BACK = 40_000;
+/** The same where it can know that the network, or its reader, is back. */
+const SOON = 5_000;
 
 let w;
 let net;
@@ -90,6 +92,143 @@ story('what I wrote while the line was down is not lost by a reload', async () =
   await adas.ready();
   await bens.seen('kept over a reload');
   await adas.seen('kept over a reload');
+});
+
+story('a browser that is online again asks at once', async () => {
+  const tries = [];
+  ada.page.on('requestfailed', (request) => request.url().includes('/sse?') && tries.push(request));
+  await ada.context.setOffline(true);
+  net.cut();
+  // By then its pauses have grown.
+  await until('it has tried three times', () => tries.length >= 3, BACK);
+  await (await ben.api()).say(channel, 'while ada was offline');
+  net.restore();
+  await ada.context.setOffline(false);
+  const back = performance.now();
+  await adas.seen('while ada was offline');
+  assert.ok(performance.now() - back < SOON, `${performance.now() - back} ms`);
+});
+
+story('a laptop that slept while its connections died is back at once', async () => {
+  const control = await browser.newBrowserCDPSession();
+  const { processInfo } = await control.send('SystemInfo.getProcessInfo');
+  const pages = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+  for (const id of pages) process.kill(id, 'SIGSTOP');
+  const slept = performance.now();
+  try {
+    net.stall();
+    await (await ben.api()).say(channel, 'good night');
+    // It takes this long before a page is sure that it slept.
+    await until('it has slept', () => performance.now() - slept > 17_000, 20_000);
+  } finally {
+    for (const id of pages) process.kill(id, 'SIGCONT');
+  }
+  const woke = performance.now();
+  await adas.seen('good night');
+  assert.ok(performance.now() - woke < SOON, `${performance.now() - woke} ms`);
+  await control.detach();
+});
+
+story('what I write is never touched: not by fifty messages, not by a new connection, not by a page drawn anew', async () => {
+  let resyncs = 0;
+  // A place that the server cannot know makes it draw everything anew.
+  await ada.page.route('**/sse?*', async (route) => {
+    const headers = await route.request().allHeaders();
+    resyncs += 1;
+    await route.continue({ headers: { ...headers, 'last-event-id': '9999.1' } }).catch(() => {});
+  });
+  await adas.input.fill('[]');
+  await adas.input.press('Home');
+  await adas.input.press('ArrowRight');
+  const text = 'the quick brown fox jumps over the lazy dog and '.repeat(8);
+  const api = await ben.api();
+  const lines = Array.from({ length: 50 }, (_, index) => `storm ${index}`);
+  const happening = (async () => {
+    await api.sayAll(channel, lines.slice(0, 25));
+    net.cut();
+    net.restore();
+    await until('it came back', () => resyncs > 0, BACK);
+    await api.sayAll(channel, lines.slice(25));
+  })();
+  let typed = 0;
+  const storm = { over: false };
+  happening.finally(() => (storm.over = true)).catch(() => {});
+  while (!storm.over || typed < 40) {
+    await adas.input.press(text[typed % text.length], { noWaitAfter: true });
+    typed += 1;
+  }
+  await happening;
+  await adas.seenExactly('storm', lines, BACK);
+  const written = Array.from({ length: typed }, (_, index) => text[index % text.length]).join('');
+  assert.equal(await adas.input.inputValue(), `[${written}]`);
+  assert.deepEqual(await adas.input.evaluate((box) => [box.selectionStart, box.selectionEnd, document.activeElement === box]), [typed + 1, typed + 1, true]);
+  await ada.page.unroute('**/sse?*');
+  await adas.input.fill('');
+});
+
+const waiting = (page = ada.page) => page.locator('#messages > [id^="pending-"]').count();
+const saidSo = async (prefix) => {
+  const { items } = await (await ben.api()).get(`channels/${channel.id}/messages?limit=50`);
+  return items.map(({ body_md: text }) => text).filter((text) => text.startsWith(prefix));
+};
+
+story('a clock that goes back does not change the order of what waits', async () => {
+  net.cut();
+  await adas.send('hour 0');
+  await ada.page.evaluate(() => {
+    const now = Date.now.bind(Date);
+    Date.now = () => now() - 3_600_000;
+  });
+  await adas.send('hour 1');
+  await until('they wait', async () => (await waiting()) === 2);
+  net.restore();
+  await ada.page.reload();
+  await adas.ready();
+  await bens.seenExactly('hour', ['hour 0', 'hour 1'], BACK);
+  assert.deepEqual(await saidSo('hour'), ['hour 0', 'hour 1']);
+});
+
+story('two tabs of one person send what waits once and in order', async () => {
+  const taken = [];
+  ada.context.on('response', async (response) => {
+    if (response.request().method() === 'POST' && /\/messages$/.test(response.url())) taken.push(response.request().postDataJSON().body_md);
+  });
+  const second = await ada.context.newPage();
+  const other = await Conversation.open(ada, w.path(channel), second);
+  net.cut();
+  const lines = ['tabs 0', 'tabs 1', 'tabs 2'];
+  await adas.send(lines[0]);
+  await other.send(lines[1]);
+  await adas.send(lines[2]);
+  // Each may show what the other has in store.
+  await until('they wait', async () => (await waiting()) >= 2 && (await waiting(second)) >= 1);
+  net.restore();
+  await Promise.all([adas, other, bens].map((one) => one.seenExactly('tabs', lines, BACK)));
+  await until('nothing waits', async () => (await waiting()) === 0 && (await waiting(second)) === 0);
+  assert.deepEqual(taken, lines);
+  assert.deepEqual(await saidSo('tabs'), lines);
+  await second.close();
+});
+
+story('a tab that is closed in the middle of a send has not said it twice', async () => {
+  const ids = [];
+  await ada.context.route('**/messages', async (route) => {
+    ids.push(route.request().postDataJSON().client_msg_id);
+    // Taken, but nobody hears of it.
+    if (ids.length === 1) await route.fetch();
+    else await route.continue();
+  });
+  await adas.send('closed in the middle');
+  await bens.seen('closed in the middle');
+  await ada.page.close();
+  ada.page = await ada.context.newPage();
+  adas = await Conversation.open(ada, w.path(channel));
+  await adas.seen('closed in the middle');
+  await until('nothing waits', async () => (await waiting()) === 0);
+  await until('it was sent again', () => ids.length === 2);
+  assert.equal(ids[0], ids[1]);
+  assert.deepEqual(await saidSo('closed'), ['closed in the middle']);
+  await ada.context.unroute('**/messages');
 });
 
 story('an edit, a reaction and a deletion of meanwhile are there afterwards', async () => {

@@ -4,6 +4,9 @@
 //! start over a database whose applied files have been edited. [`apply`] is safe to call from any number of replicas
 //! at once.
 
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 mod embedded {
@@ -12,6 +15,11 @@ mod embedded {
 
 /// Key of the advisory lock under which migrations run: "ajetmigr" in ASCII.
 const LOCK_KEY: i64 = 0x616a_6574_6d69_6772;
+
+/// How long a migration waits for a lock on a table. Whoever comes after it waits behind it, so this is how long requests may be held up.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '2s'";
+/// How long the others go first then.
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +35,8 @@ pub enum Error {
 /// Brings the database at `database_url` up to date and returns how many migrations that took.
 ///
 /// Runs under a session-level advisory lock: of several replicas that start at the same time one does the work, the
-/// others wait for it and find nothing to do. The lock goes away with the connection, also after a crash.
+/// others wait for it and find nothing to do. The lock goes away with the connection, also after a crash. A migration that
+/// has to wait for others' locks gives up soon, lets them pass, and tries again.
 pub async fn apply(database_url: &str) -> Result<usize, Error> {
     let (mut client, connection) = tokio_postgres::connect(database_url, NoTls).await?;
     let driver = tokio::spawn(connection);
@@ -43,13 +52,34 @@ pub async fn apply(database_url: &str) -> Result<usize, Error> {
 
 async fn apply_locked(client: &mut Client) -> Result<usize, Error> {
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
-    let report = embedded::migrations::runner().run_async(client).await?;
+    client.batch_execute(LOCK_TIMEOUT).await?;
+    let report = loop {
+        match embedded::migrations::runner().run_async(client).await {
+            Err(error) if waited_in_vain(&error) => {
+                tracing::warn!("a migration stands back: its table is locked");
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            report => break report?,
+        }
+    };
     let applied = report.applied_migrations();
     for migration in applied {
         tracing::info!(migration = %migration, "applied");
     }
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK_KEY]).await?;
     Ok(applied.len())
+}
+
+/// The migration was undone because it could not lock its table in time.
+fn waited_in_vain(error: &refinery::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<tokio_postgres::Error>() {
+            return error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Number of the newest migration: the schema version this build needs.

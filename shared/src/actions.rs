@@ -18,7 +18,7 @@ use crate::id::{ChannelId, UserId};
 pub enum Action {
     /// See a community, its public channels and members.
     ReadCommunity,
-    /// Rename a community.
+    /// Rename a community, or say what its members may do.
     UpdateCommunity,
     /// Make a channel.
     CreateChannel,
@@ -52,6 +52,8 @@ pub enum Action {
     Type,
     /// Move one's read mark.
     MarkRead,
+    /// Choose what of a channel notifies oneself.
+    SetNotifyLevel,
     /// Make an invite that gives this role.
     CreateInvite(Role),
     /// See and revoke invites.
@@ -80,6 +82,7 @@ pub enum Action {
 
 /// What a token may be used for; a session may do everything its owner may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Scope {
     /// Read messages.
@@ -152,6 +155,14 @@ impl FromStr for Scope {
     }
 }
 
+impl TryFrom<String> for Scope {
+    type Error = ScopeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -181,6 +192,7 @@ impl Actor {
 
 /// The facts about what is acted on, read in the acting transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one fact each")]
 pub struct Resource {
     /// The actor's role in the community at stake; none when not a member, or in direct messages.
     pub role: Option<Role>,
@@ -192,6 +204,10 @@ pub struct Resource {
     pub target_role: Option<Role>,
     /// The member at stake is the actor.
     pub is_self: bool,
+    /// The community lets plain members make invites.
+    pub members_may_invite: bool,
+    /// The actor may not write in the community at stake for now; where a channel is at stake, its facts say so.
+    pub muted: bool,
 }
 
 /// The facts about a channel.
@@ -240,6 +256,12 @@ pub enum DenyReason {
     /// The other one stands as high or higher.
     #[error("you may not do this to somebody of the same or a higher role")]
     NotAbove,
+    /// Nobody does this to themselves.
+    #[error("you may not do this to yourself")]
+    Oneself,
+    /// The bot stands higher.
+    #[error("the bot of that name has a higher role than you")]
+    BotAbove,
     /// The channel only reads.
     #[error("the channel is archived")]
     Archived,
@@ -316,7 +338,7 @@ fn visible(action: Action, resource: &Resource) -> bool {
 fn required_scope(action: Action) -> Scope {
     match action {
         Action::ReadCommunity => Scope::ChannelsRead,
-        Action::ReadChannel | Action::MarkRead => Scope::MessagesRead,
+        Action::ReadChannel | Action::MarkRead | Action::SetNotifyLevel => Scope::MessagesRead,
         Action::PostMessage
         | Action::MentionEverybody
         | Action::EditMessage
@@ -349,13 +371,11 @@ fn required_scope(action: Action) -> Scope {
 
 fn rights(action: Action, resource: &Resource) -> Result<(), DenyReason> {
     match action {
-        Action::ReadCommunity
-        | Action::CreateChannel
-        | Action::ReadChannel
-        | Action::SetNickname
-        | Action::LeaveCommunity => Ok(()),
+        Action::ReadCommunity | Action::ReadChannel | Action::LeaveCommunity => Ok(()),
+        // Names and topics are read by everybody: who is silenced does not speak by them either.
+        Action::CreateChannel | Action::SetNickname => not_muted(resource),
         Action::LeaveChannel | Action::JoinChannel => not_direct(resource),
-        Action::MarkRead | Action::Type => joined(resource),
+        Action::MarkRead | Action::SetNotifyLevel | Action::Type => joined(resource),
         Action::PostMessage | Action::React => writable(resource),
         Action::EditMessage => {
             writable(resource).and(check(resource.is_author, DenyReason::NotAuthor))
@@ -370,13 +390,15 @@ fn rights(action: Action, resource: &Resource) -> Result<(), DenyReason> {
         | Action::ManageWebhooks
         | Action::ManageTokens
         | Action::ReadAudit => admin(resource),
-        Action::SetTopic => {
-            not_direct(resource).and(not_archived(resource)).and(joined_or_admin(resource))
-        }
+        Action::SetTopic => not_direct(resource)
+            .and(not_archived(resource))
+            .and(joined_or_admin(resource))
+            .and(not_muted(resource)),
         Action::AddChannelMember => {
             not_direct(resource).and(not_archived(resource)).and(joined(resource))
         }
-        Action::RenameChannel | Action::ArchiveChannel => not_direct(resource).and(admin(resource)),
+        Action::RenameChannel => not_direct(resource).and(admin(resource)).and(not_muted(resource)),
+        Action::ArchiveChannel => not_direct(resource).and(admin(resource)),
         Action::RemoveChannelMember => not_direct(resource).and(above(resource)),
         Action::CreateInvite(role) => invite(role, resource),
         Action::ChangeRole(_) => check(resource.role == Some(Role::Owner), DenyReason::NotOwner),
@@ -415,11 +437,18 @@ fn not_direct(resource: &Resource) -> Result<(), DenyReason> {
 fn writable(resource: &Resource) -> Result<(), DenyReason> {
     joined(resource)?;
     not_archived(resource)?;
-    check(resource.channel.is_none_or(|channel| !channel.muted), DenyReason::Muted)
+    not_muted(resource)
 }
 
-/// Messages an admin may delete at once; owners are not bounded by it.
+fn not_muted(resource: &Resource) -> Result<(), DenyReason> {
+    let muted = resource.muted || resource.channel.is_some_and(|channel| channel.muted);
+    check(!muted, DenyReason::Muted)
+}
+
+/// Messages an admin may delete at once. Source: delivery-and-security.md section 3.6.
 pub const PURGE_ADMIN_MAX: u32 = 100;
+/// Messages anybody may delete at once: what one transaction does well within its time.
+pub const PURGE_MAX: u32 = 500;
 
 fn purge(count: u32, resource: &Resource) -> Result<(), DenyReason> {
     admin(resource)?;
@@ -429,11 +458,15 @@ fn purge(count: u32, resource: &Resource) -> Result<(), DenyReason> {
 /// An owner over everybody, an admin over members; nobody over oneself.
 fn above(resource: &Resource) -> Result<(), DenyReason> {
     admin(resource)?;
+    check(!resource.is_self, DenyReason::Oneself)?;
     let above = resource.role == Some(Role::Owner) || resource.role > resource.target_role;
-    check(above && !resource.is_self, DenyReason::NotAbove)
+    check(above, DenyReason::NotAbove)
 }
 
 fn invite(role: Role, resource: &Resource) -> Result<(), DenyReason> {
+    if role == Role::Member && resource.members_may_invite {
+        return Ok(());
+    }
     admin(resource)?;
     check(role == Role::Member || resource.role == Some(Role::Owner), DenyReason::NotOwner)
 }
@@ -534,6 +567,57 @@ mod tests {
         assert_eq!(remove(Role::Admin, Role::Admin), Decision::Deny(DenyReason::NotAbove));
         assert_eq!(remove(Role::Owner, Role::Admin), Decision::Allow);
         assert_eq!(remove(Role::Member, Role::Member), Decision::Deny(DenyReason::NotAdmin));
+        let oneself = Resource {
+            role: Some(Role::Owner),
+            target_role: Some(Role::Owner),
+            is_self: true,
+            ..Resource::default()
+        };
+        assert_eq!(
+            authorize(&Actor::User(UserId::new()), Action::BanMember, &oneself),
+            Decision::Deny(DenyReason::Oneself)
+        );
+    }
+
+    #[test]
+    fn who_is_muted_speaks_by_no_name_and_no_topic_either() {
+        let here = ChannelFacts { muted: true, ..channel(Visibility::Public, true) };
+        let resource = Resource {
+            role: Some(Role::Admin),
+            channel: Some(here),
+            muted: true,
+            ..Resource::default()
+        };
+        let decide =
+            |action, resource: &Resource| authorize(&Actor::User(UserId::new()), action, resource);
+        for action in [Action::PostMessage, Action::SetTopic, Action::RenameChannel] {
+            assert_eq!(decide(action, &resource), Decision::Deny(DenyReason::Muted), "{action:?}");
+        }
+        let community = Resource { channel: None, ..resource };
+        for action in [Action::CreateChannel, Action::SetNickname] {
+            assert_eq!(decide(action, &community), Decision::Deny(DenyReason::Muted), "{action:?}");
+        }
+        for action in [Action::ReadChannel, Action::LeaveChannel, Action::ArchiveChannel] {
+            assert_eq!(decide(action, &resource), Decision::Allow, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn members_invite_members_where_they_may() {
+        let invite = |role, members_may_invite, given| {
+            let resource = Resource { role, members_may_invite, ..Resource::default() };
+            authorize(&Actor::User(UserId::new()), Action::CreateInvite(given), &resource)
+        };
+        let member = Some(Role::Member);
+        assert_eq!(invite(member, true, Role::Member), Decision::Allow);
+        for (may, given) in [(false, Role::Member), (true, Role::Admin), (true, Role::Owner)] {
+            assert_eq!(invite(member, may, given), Decision::Deny(DenyReason::NotAdmin));
+        }
+        assert_eq!(invite(None, true, Role::Member), Decision::Hide);
+        assert_eq!(
+            invite(Some(Role::Admin), true, Role::Admin),
+            Decision::Deny(DenyReason::NotOwner)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::community::Role;
-use crate::id::{ChannelId, ClientMessageId};
+use crate::id::{ChannelId, ClientMessageId, MessageId};
 use crate::message::Message;
 
 /// A command as it is listed to somebody who may use it: enough for help and completion.
@@ -90,9 +90,12 @@ pub struct RunCommand {
     pub channel_id: ChannelId,
     /// The whole line, slash and all; 1 to 16,000 characters.
     pub text: String,
-    /// Made by the client; makes a command that writes a message safe to repeat.
+    /// Made by the client, another one for each line: makes a command that writes a message, makes something or purges safe to repeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMessageId>,
+    /// The thread it was typed in: what the command says there stays there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<MessageId>,
 }
 
 /// What came of a command.

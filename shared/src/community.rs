@@ -44,6 +44,9 @@ pub struct Community {
     pub name: String,
     /// Its address: `/c/<slug>`.
     pub slug: String,
+    /// Plain members may make invites.
+    #[serde(default)]
+    pub members_may_invite: bool,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
@@ -73,6 +76,9 @@ pub struct UpdateCommunity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub name: Option<CommunityName>,
+    /// Whether plain members may make invites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_may_invite: Option<bool>,
 }
 
 /// A person in a community.

@@ -20,7 +20,7 @@ macro_rules! define_ids {
             #[must_use]
             #[expect(clippy::new_without_default, reason = "a default id would be a surprise")]
             pub fn new() -> Self {
-                Self(Uuid::now_v7())
+                Self(crate::clock::uuid())
             }
 
             /// The bare UUID.

@@ -18,6 +18,8 @@ pub const ATTACHMENTS_MAX: usize = 10;
 pub const UPLOAD_MAX_BYTES: u64 = 25 * 1024 * 1024;
 /// Bytes of a JSON request body. Source: delivery-and-security.md section 3.5.
 pub const JSON_BODY_MAX_BYTES: usize = 256 * 1024;
+/// Lists and objects inside of one another in a JSON request body. Source: delivery-and-security.md section 3.5.
+pub const JSON_DEPTH_MAX: usize = 32;
 /// Rows of a page when the client does not say.
 pub const PAGE_SIZE_DEFAULT: u16 = 50;
 /// Rows of the largest page a client may ask for.
@@ -48,3 +50,9 @@ pub const GROUP_WITHIN: Duration = Duration::from_mins(5);
 pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
 /// `Retry-After` of a 503, seconds. Source: delivery-and-security.md section 2.7.
 pub const RETRY_AFTER_SECONDS: u32 = 2;
+/// Bytes of what comes in by a webhook. Source: delivery-and-security.md section 3.5.
+pub const HOOK_BODY_MAX_BYTES: usize = 1024 * 1024;
+/// Webhooks of one community.
+pub const WEBHOOKS_PER_COMMUNITY_MAX: i64 = 100;
+/// Valid API tokens of one bot or person.
+pub const TOKENS_PER_OWNER_MAX: i64 = 20;

@@ -1,8 +1,10 @@
 //! Messages, reactions, attachments, mentions and read state.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 
+use crate::channel::NotifyLevel;
 use crate::id::{AttachmentId, ChannelId, ClientMessageId, MessageId, UserId};
 use crate::names::MessageBody;
 use crate::user::Author;
@@ -170,7 +172,8 @@ impl MentionKind {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PostMessage {
-    /// Markdown.
+    /// Markdown; empty only beside files.
+    #[serde(deserialize_with = "text_or_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub body_md: MessageBody,
     /// Made by the client, a UUID.
@@ -181,6 +184,10 @@ pub struct PostMessage {
     /// Files uploaded before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachment_ids: Vec<AttachmentId>,
+}
+
+fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageBody, D::Error> {
+    MessageBody::or_none(String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// A new text for a message.
@@ -214,4 +221,7 @@ pub struct ReadState {
     pub unread: i64,
     /// Unread mentions; in direct messages every unread message.
     pub mentions: i64,
+    /// What of the channel notifies the reader from now on, if that is what changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify_level: Option<NotifyLevel>,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthChar as _;
 
 use crate::limits::{
     CHANNEL_NAME_MAX_CHARS, COMMUNITY_NAME_MAX_CHARS, DISPLAY_NAME_MAX_GRAPHEMES,
@@ -97,7 +98,7 @@ define_names! {
     CommunityName => parse_community_name,
     /// A community's address: `^[a-z0-9][a-z0-9-]{0,39}$`.
     CommunitySlug => parse_slug,
-    /// Markdown of 1 to 16,000 characters and at most 64 KiB, white space at the ends cut.
+    /// Markdown of 1 to 16,000 characters and at most 64 KiB, white space at the ends cut; or none, beside files.
     MessageBody => parse_body,
     /// One emoji.
     Emoji => parse_emoji,
@@ -127,11 +128,23 @@ fn parse_username(text: &str) -> Result<String, NameError> {
     Ok(text.to_owned())
 }
 
-/// Something that is not seen, or that changes how its neighbours are seen (controls, bidi overrides, zero width).
+/// Something that is not seen, or that changes how its neighbours are seen (controls, bidi overrides, zero width, noncharacters).
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
+        || is_noncharacter(c)
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A code point that is never a character (Unicode 23.7).
+const fn is_noncharacter(c: char) -> bool {
+    let code = c as u32;
+    code & 0xfffe == 0xfffe || (code >= 0xfdd0 && code <= 0xfdef)
+}
+
+/// Something that is seen without a neighbour; a combining mark alone is not (delivery-and-security.md A70).
+fn is_seen(c: char) -> bool {
+    !c.is_whitespace() && !is_invisible(c) && c.width() != Some(0)
 }
 
 /// Invisible, and not the joiner that emoji are made with.
@@ -158,7 +171,7 @@ fn one_line(what: &'static str, text: &str, max_chars: usize) -> Result<String, 
 
 fn some_line(what: &'static str, text: &str, max_chars: usize) -> Result<String, NameError> {
     let text = one_line(what, text, max_chars)?;
-    if text.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+    if !text.chars().any(is_seen) {
         return Err(NameError::Empty { what });
     }
     Ok(text)
@@ -166,7 +179,8 @@ fn some_line(what: &'static str, text: &str, max_chars: usize) -> Result<String,
 
 fn parse_display_name(text: &str) -> Result<String, NameError> {
     const WHAT: &str = "a display name";
-    let text = some_line(WHAT, text, DISPLAY_NAME_MAX_GRAPHEMES * 8)?;
+    // Four code points a grapheme are enough for people; the table holds no more.
+    let text = some_line(WHAT, text, DISPLAY_NAME_MAX_GRAPHEMES * 4)?;
     let chars = text.graphemes(true).count();
     if chars > DISPLAY_NAME_MAX_GRAPHEMES {
         return Err(NameError::TooLong { what: WHAT, chars, max: DISPLAY_NAME_MAX_GRAPHEMES });
@@ -214,8 +228,11 @@ fn parse_body(text: &str) -> Result<String, NameError> {
     if text.contains('\0') {
         return Err(NameError::Invalid { what: WHAT, rule: "may not hold the NUL character" });
     }
+    if text.contains(is_noncharacter) {
+        return Err(NameError::Invalid { what: WHAT, rule: "may not hold Unicode noncharacters" });
+    }
     let body = text.trim_end().trim_start_matches(['\n', '\r']);
-    if body.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+    if !body.chars().any(is_seen) {
         return Err(NameError::Empty { what: WHAT });
     }
     let chars = body.chars().count();
@@ -239,6 +256,28 @@ fn parse_emoji(text: &str) -> Result<String, NameError> {
 /// In one of the blocks that hold pictographs, or the mark that makes a plain character one.
 fn is_emoji(c: char) -> bool {
     matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2190}'..='\u{2bff}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{20e3}' | '\u{fe0f}')
+}
+
+impl MessageBody {
+    /// No text: what a message of files alone has.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(String::new())
+    }
+
+    /// A text, or none if there is nothing to see in it.
+    pub fn or_none(text: String) -> Result<Self, NameError> {
+        match Self::try_from(text) {
+            Err(NameError::Empty { .. }) => Ok(Self::none()),
+            parsed => parsed,
+        }
+    }
+
+    /// There is no text.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl CommunitySlug {
@@ -275,12 +314,31 @@ mod tests {
 
     #[test]
     fn a_body_needs_something_to_see() {
-        for bad in ["", "  \n", "\u{200b}\u{200d}", "a\0b"] {
+        for bad in
+            ["", "  \n", "\u{200b}\u{200d}", "a\0b", "\u{301}\u{302}", "a\u{fffe}b", "\u{fdd0}"]
+        {
             assert!(bad.parse::<MessageBody>().is_err(), "{bad:?}");
         }
+        assert!(MessageBody::or_none(" \n".to_owned()).unwrap().is_none());
+        assert!(MessageBody::or_none("a\0b".to_owned()).is_err());
         assert_eq!("  indented\n".parse::<MessageBody>().unwrap().as_str(), "  indented");
         assert!("x".repeat(MESSAGE_BODY_MAX_CHARS).parse::<MessageBody>().is_ok());
         assert!("x".repeat(MESSAGE_BODY_MAX_CHARS + 1).parse::<MessageBody>().is_err());
+    }
+
+    #[test]
+    fn a_name_is_seen_and_fits_its_column() {
+        for good in ["Mara Okafor", "e\u{301}", "田辺", "👩‍🚀", "ا", &"x".repeat(64)] {
+            assert!(good.parse::<DisplayName>().is_ok(), "{good}");
+        }
+        let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
+        assert!(family.repeat(36).parse::<DisplayName>().is_ok());
+        let (families, zalgo) = (family.repeat(37), format!("z{}", "\u{301}".repeat(300)));
+        for bad in
+            ["", " ", "\u{301}", "a\u{202e}b", "a\u{ffff}", &zalgo, &families, &"x".repeat(65)]
+        {
+            assert!(bad.parse::<DisplayName>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Problem {
     /// Stable name of the kind, `/problems/<slug>`.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub kind: Box<str>,
     /// The kind in words.
     pub title: String,
     /// The HTTP status.
@@ -22,6 +23,10 @@ pub struct Problem {
     /// Seconds to wait before trying again; the `Retry-After` header says the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
+    /// The limit that is used up; the `RateLimit` headers say the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub policy: Option<Box<str>>,
 }
 
 impl Problem {
@@ -29,12 +34,13 @@ impl Problem {
     #[must_use]
     pub fn new(status: u16, slug: &str, title: &str) -> Self {
         Self {
-            kind: format!("/problems/{slug}"),
+            kind: format!("/problems/{slug}").into(),
             title: title.to_owned(),
             status,
             detail: None,
             trace_id: None,
             retry_after: None,
+            policy: None,
         }
     }
 
@@ -66,6 +72,19 @@ impl Problem {
                 "Part of the server is not reachable. Nothing was lost; try again in a moment.",
             )
             .with_retry_after(crate::limits::RETRY_AFTER_SECONDS)
+    }
+
+    /// A limit is used up for so many seconds.
+    #[must_use]
+    pub fn rate_limited(policy: &str, seconds: u32) -> Self {
+        let detail =
+            format!("The limit {policy} allows no more right now; try again in {seconds} s.");
+        Self {
+            policy: Some(policy.into()),
+            ..Self::new(429, "rate-limited", "Too many requests")
+                .with_detail(detail)
+                .with_retry_after(seconds)
+        }
     }
 
     /// There is no such thing, or the caller may not know of it.

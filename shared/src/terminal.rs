@@ -2,6 +2,7 @@
 //! CLI send all strings of the server through here; escape sequences are only ever built by us.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -54,6 +55,28 @@ pub fn terminal_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// JSON that a terminal only shows: what is not seen, and turns, moves or rubs out its neighbours, is written as an escape. JSON itself
+/// does so below U+0020 only. The value stays the same.
+#[must_use]
+pub fn json_safe(json: &str) -> Cow<'_, str> {
+    let is_safe = |c: char| c == '\n' || !is_invisible(c);
+    if json.chars().all(is_safe) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_safe(c) {
+            safe.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// Columns a text takes on a terminal.
 #[must_use]
 pub fn columns(text: &str) -> usize {
@@ -102,6 +125,16 @@ fn is_pictograph(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_keeps_its_value_and_loses_what_a_terminal_obeys() {
+        let value = "a\u{1b}[31m\u{9b}2J\u{7f}\u{202e}\u{e0041}👩‍🚀\n\"ü\"";
+        let json = serde_json::to_string(value).unwrap();
+        let safe = json_safe(&json);
+        assert!(!safe.chars().any(is_invisible), "{safe}");
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), value);
+        assert!(matches!(json_safe("{\n \"plain\": 1\n}"), Cow::Borrowed(_)));
+    }
 
     /// Abuse test A71: nothing a terminal obeys may come out.
     #[test]

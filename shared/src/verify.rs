@@ -16,8 +16,8 @@ use time::OffsetDateTime;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::actions::{Actor, Scope};
-use crate::db::{api_tokens, sessions};
-use crate::id::{ApiTokenId, SessionId, UserId};
+use crate::db::{api_tokens, sessions, webhooks};
+use crate::id::{ApiTokenId, ChannelId, CommunityId, SessionId, UserId, WebhookId};
 use crate::token::{Token, TokenKind};
 
 /// The state of a token's row is read again after this time. Source: delivery-and-security.md head decision 2.
@@ -48,6 +48,26 @@ pub struct Identity {
     pub actor: Actor,
     /// When the token ends unless it is used.
     pub expires_at: OffsetDateTime,
+}
+
+/// A webhook, proved by its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// Which.
+    pub id: WebhookId,
+    /// Of which community.
+    pub community_id: CommunityId,
+    /// Where it posts.
+    pub channel_id: ChannelId,
+    /// As whom it posts.
+    pub user_id: UserId,
+}
+
+/// Who or what holds a token.
+#[derive(Clone, Debug)]
+enum Holder {
+    Person(Identity),
+    Webhook(Hook),
 }
 
 /// Why it cannot be said whose a token is.
@@ -104,7 +124,7 @@ struct Remembered {
 struct State {
     /// When the reading began, or when it failed.
     at: Instant,
-    outcome: Result<Option<Identity>, VerifyError>,
+    outcome: Result<Option<Holder>, VerifyError>,
 }
 
 impl State {
@@ -115,11 +135,11 @@ impl State {
     }
 }
 
-/// A row behind a token, session or API token.
+/// A row behind a token: a session, an API token or a webhook.
 struct Row {
     id: RowId,
     token_hash: String,
-    identity: Identity,
+    holder: Holder,
     stale: bool,
 }
 
@@ -127,6 +147,7 @@ struct Row {
 enum RowId {
     Session(SessionId),
     Token(ApiTokenId),
+    Webhook,
 }
 
 /// Why nothing is remembered.
@@ -150,10 +171,30 @@ impl Verifier {
     /// Whose token this is; none if it is not a valid one.
     pub async fn verify(&self, text: &str) -> Result<Option<Identity>, VerifyError> {
         let Ok(token) = Token::parse_bearer(text) else { return Ok(None) };
+        Ok(match self.holder(&token, text).await? {
+            Some(Holder::Person(identity)) => Some(identity),
+            Some(Holder::Webhook(_)) | None => None,
+        })
+    }
+
+    /// The webhook that an address stands for; none if it is not a valid one.
+    pub async fn verify_webhook(
+        &self,
+        id: WebhookId,
+        text: &str,
+    ) -> Result<Option<Hook>, VerifyError> {
+        let Ok(token) = Token::parse(TokenKind::Webhook, text) else { return Ok(None) };
+        Ok(match self.holder(&token, text).await? {
+            Some(Holder::Webhook(hook)) if hook.id == id => Some(hook),
+            _ => None,
+        })
+    }
+
+    async fn holder(&self, token: &Token, text: &str) -> Result<Option<Holder>, VerifyError> {
         let asked_at = Instant::now();
         let key: [u8; 32] = Sha256::digest(text).into();
         // Of many first uses at the same time one reads and calculates, the others wait for it.
-        let remembered = match self.remembered.try_get_with(key, self.learn(&token)).await {
+        let remembered = match self.remembered.try_get_with(key, self.learn(token)).await {
             Ok(remembered) => remembered,
             Err(unknown) => {
                 return match &*unknown {
@@ -168,7 +209,7 @@ impl Verifier {
         let mut state = remembered.state.lock().await;
         if !state.holds(asked_at) {
             // One reads, in a bounded time; those who wait for it share what it finds, a failure too.
-            *state = self.look(&token, &remembered.token_hash).await;
+            *state = self.look(token, &remembered.token_hash).await;
         }
         let outcome = state.outcome.clone();
         drop(state);
@@ -198,7 +239,7 @@ impl Verifier {
         if genuine {
             self.touch(&row).await;
         }
-        let state = Mutex::new(State { at, outcome: Ok(genuine.then_some(row.identity)) });
+        let state = Mutex::new(State { at, outcome: Ok(genuine.then_some(row.holder)) });
         Ok(Arc::new(Remembered { token_hash: row.token_hash, genuine, state }))
     }
 
@@ -210,9 +251,8 @@ impl Verifier {
                 if let Some(row) = &row {
                     self.touch(row).await;
                 }
-                let identity =
-                    row.filter(|row| row.token_hash == token_hash).map(|row| row.identity);
-                State { at: began_at, outcome: Ok(identity) }
+                let holder = row.filter(|row| row.token_hash == token_hash).map(|row| row.holder);
+                State { at: began_at, outcome: Ok(holder) }
             }
             Err(error) => State { at: Instant::now(), outcome: Err(error) },
         }
@@ -228,7 +268,10 @@ impl Verifier {
                 TokenKind::Api => {
                     api_tokens::find_live(&mut conn, token.selector()).await?.map(Row::from)
                 }
-                TokenKind::Webhook | TokenKind::Invite => None,
+                TokenKind::Webhook => {
+                    webhooks::find_live(&mut conn, token.selector()).await?.map(Row::from)
+                }
+                TokenKind::Invite => None,
             };
             Ok(row)
         })
@@ -245,6 +288,7 @@ impl Verifier {
             match row.id {
                 RowId::Session(id) => sessions::touch(&mut conn, id).await,
                 RowId::Token(id) => api_tokens::touch(&mut conn, id).await,
+                RowId::Webhook => Ok(()),
             }
         });
         if let Err(error) = written.await {
@@ -258,12 +302,12 @@ impl From<sessions::LiveSession> for Row {
         Self {
             id: RowId::Session(session.id),
             token_hash: session.token_hash,
-            identity: Identity {
+            holder: Holder::Person(Identity {
                 user_id: session.user_id,
                 session_id: Some(session.id),
                 actor: Actor::User(session.user_id),
                 expires_at: session.expires_at,
-            },
+            }),
             stale: session.stale,
         }
     }
@@ -277,13 +321,30 @@ impl From<api_tokens::LiveToken> for Row {
         Self {
             id: RowId::Token(token.id),
             token_hash: token.token_hash,
-            identity: Identity {
+            holder: Holder::Person(Identity {
                 user_id: token.user_id,
                 session_id: None,
                 actor: Actor::Token(token.user_id, scopes),
                 expires_at: token.expires_at,
-            },
+            }),
             stale: token.stale,
+        }
+    }
+}
+
+impl From<webhooks::LiveWebhook> for Row {
+    fn from(webhook: webhooks::LiveWebhook) -> Self {
+        Self {
+            id: RowId::Webhook,
+            token_hash: webhook.token_hash,
+            holder: Holder::Webhook(Hook {
+                id: webhook.id,
+                community_id: webhook.community_id,
+                channel_id: webhook.channel_id,
+                user_id: webhook.user_id,
+            }),
+            // Its use is written down with each delivery.
+            stale: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The wire format of every event, written down: a change here is a change for every client (decisions.md 8). Fields are only ever
 //! added, and old readers must go on reading.
 
-use ajet_shared::channel::{Channel, ChannelKind, Visibility};
+use ajet_shared::channel::{Channel, ChannelKind, NotifyLevel, Visibility};
 use ajet_shared::community::{Community, Role};
 use ajet_shared::events::{
     ChannelChanged, CommunityChanged, DraftUpdated, Envelope, Event, MemberChanged, MemberScope,
@@ -215,13 +215,15 @@ fn catalogue() -> Vec<(Event, &'static str, Value)> {
                     id: id(40),
                     name: "Saltmarsh".into(),
                     slug: "saltmarsh".into(),
+                    members_may_invite: false,
                     created_at: AT,
                 },
             }),
             "community.updated",
             json!({
                 "community": {
-                    "id": text(40), "name": "Saltmarsh", "slug": "saltmarsh", "created_at": "2026-11-20T04:22:59.401275Z",
+                    "id": text(40), "name": "Saltmarsh", "slug": "saltmarsh", "members_may_invite": false,
+                    "created_at": "2026-11-20T04:22:59.401275Z",
                 },
             }),
         ),
@@ -262,9 +264,12 @@ fn catalogue() -> Vec<(Event, &'static str, Value)> {
                 last_read_seq: 7,
                 unread: 1,
                 mentions: 0,
+                notify_level: Some(NotifyLevel::Nothing),
             }),
             "read.updated",
-            json!({ "channel_id": text(20), "last_read_seq": 7, "unread": 1, "mentions": 0 }),
+            json!({
+                "channel_id": text(20), "last_read_seq": 7, "unread": 1, "mentions": 0, "notify_level": "nothing",
+            }),
         ),
         (
             Event::DraftUpdated(DraftUpdated {

@@ -11,7 +11,9 @@ mod typing;
 
 use ajet_shared::bus::Bus;
 use ajet_shared::client::ApiClient;
-use ajet_shared::http::{Edge, Health, TraceId, edge_only, health_routes, trace};
+use ajet_shared::http::{
+    Class, Edge, Health, Route, RouteTable, TraceId, edge_only, health_routes, trace, unready_first,
+};
 use ajet_shared::hub::{Hub, Refused};
 use ajet_shared::problem::Problem;
 use anyhow::Context as _;
@@ -21,7 +23,6 @@ use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -48,6 +49,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let bus =
         Bus::connect(config.nats_url.expose(), "ajet-tui-sm").await.context("AJET_NATS_URL")?;
     let health = Health::default();
+    let shutdown = unready_first(&health, None, shutdown);
     let hub = Hub::start(bus.clone(), Frames, config.hub, health.clone(), shutdown.clone());
     let app = App { api, hub, callers: Callers::default() };
     tracing::info!(address = %config.listen, "listening");
@@ -61,11 +63,25 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     Ok(())
 }
 
+/// Every route of this service, for the nets.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    table().into_routes()
+}
+
+/// What terminals may ask for, and who may ask.
+fn table() -> RouteTable<App> {
+    RouteTable::default().get("/ws/tui/events", Class::SignedIn, events::stream).post(
+        "/ws/tui/typing",
+        Class::ChannelWrite,
+        typing::create,
+    )
+}
+
 /// Health and metrics for whoever asks, the rest through the gateway only.
 fn router(app: App, edge: Edge, health: Health) -> Router {
-    Router::new()
-        .route("/ws/tui/events", get(events::stream))
-        .route("/ws/tui/typing", post(typing::create))
+    table()
+        .into_router()
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(405, "method-not-allowed", "This address does not take this method")

@@ -19,7 +19,17 @@ pub(crate) struct Asset {
 
 impl Asset {
     /// Every static file.
-    pub(crate) const ALL: [&'static Self; 5] = [&APP_CSS, &APP_JS, &ICONS, &FAVICON, &DATASTAR_JS];
+    pub(crate) const ALL: [&'static Self; 9] = [
+        &APP_CSS,
+        &AUTH_CSS,
+        &MORE_CSS,
+        &SETTINGS_CSS,
+        &APP_JS,
+        &MORE_JS,
+        &ICONS,
+        &FAVICON,
+        &DATASTAR_JS,
+    ];
 }
 
 /// A year: the content of a hashed address never changes.

@@ -75,7 +75,7 @@ impl IntoResponse for RefusedForm {
 }
 
 /// A problem in one sentence that begins with a capital and ends with a full stop.
-fn sentence(problem: &Problem) -> String {
+pub(crate) fn sentence(problem: &Problem) -> String {
     let text = problem.to_string();
     let mut chars = text.trim_end_matches('.').chars();
     chars

@@ -86,6 +86,7 @@ pub(crate) fn world(names: &[&str]) -> World {
         id: CommunityId::new(),
         name: "Labs".into(),
         slug: "labs".into(),
+        members_may_invite: false,
         created_at: NOON,
     };
     let channels: Vec<_> = names.iter().map(|name| channel(name, community.id)).collect();

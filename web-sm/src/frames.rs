@@ -16,6 +16,8 @@ pub(crate) enum Mode {
     Inner,
     /// At its end.
     Append,
+    /// At its beginning.
+    Prepend,
     /// Behind it.
     After,
     /// Before it.
@@ -29,6 +31,7 @@ impl Mode {
         match self {
             Self::Inner => "inner",
             Self::Append => "append",
+            Self::Prepend => "prepend",
             Self::After => "after",
             Self::Before => "before",
             Self::Outer => "outer",
@@ -89,9 +92,12 @@ impl Frames {
         self
     }
 
-    /// From here the browser continues after a break.
+    /// From here the browser continues after a break. Said twice: Datastar keeps the id to itself, and the page opens streams by itself.
     pub(crate) fn at(&mut self, position: Position) -> &mut Self {
-        let _ = write!(self.0, "id: {position}\n\n");
+        let _ = write!(
+            self.0,
+            "event: datastar-patch-signals\ndata: signals {{\"_at\":\"{position}\"}}\nid: {position}\n\n"
+        );
         self
     }
 
@@ -140,7 +146,8 @@ mod tests {
         assert_eq!(
             text,
             "event: datastar-patch-elements\ndata: selector #messages\ndata: mode append\ndata: elements <pre>a\ndata: elements \n\
-             data: elements b\ndata: elements id: 9</pre>\n\nid: 1.7\n\n"
+             data: elements b\ndata: elements id: 9</pre>\n\nevent: datastar-patch-signals\ndata: signals {\"_at\":\"1.7\"}\n\
+             id: 1.7\n\n"
         );
     }
 }

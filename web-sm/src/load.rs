@@ -1,11 +1,9 @@
 //! Reads what a page shows. Pages and resyncs go through here alike, so there is no second way to draw the same thing.
 
-use std::collections::HashMap;
-
 use ajet_shared::channel::ChannelView;
 use ajet_shared::clock;
 use ajet_shared::community::Role;
-use ajet_shared::id::{ChannelId, CommunityId, MessageId, UserId};
+use ajet_shared::id::{ChannelId, CommunityId, MessageId};
 use ajet_shared::limits::PAGE_SIZE_MAX;
 use ajet_shared::message::Message;
 use ajet_shared::page::{Page, PageQuery};
@@ -70,12 +68,18 @@ pub(crate) struct Loaded {
     pub(crate) world: World,
     pub(crate) page: Page<Message>,
     pub(crate) around: Option<MessageId>,
-    pub(crate) thread: Option<(Message, Vec<Message>)>,
-    people: Option<Vec<(User, Option<Role>)>>,
+    beside: Side,
     back: String,
     path: String,
     label: String,
     place: String,
+}
+
+/// What was read of what stands beside a channel.
+enum Side {
+    Nothing,
+    Thread(Box<Message>, Page<Message>),
+    People(Vec<(User, Option<Role>)>),
 }
 
 impl Caller {
@@ -90,28 +94,41 @@ impl Caller {
         let mut world = self.world(app).await?;
         self.find(&mut world, subject).await?;
         let Some(here) = world.here.clone() else { return Err(Problem::not_found()) };
-        let id = here.channel.id;
-        let (page, thread, people, online) = tokio::try_join!(
+        let (page, beside, online) = tokio::try_join!(
             self.messages(&here, around),
-            self.thread(id, beside),
-            self.people(app, &world, id, beside),
+            self.beside(app, &world, here.channel.id, beside),
             self.online(app, &world),
         )?;
         world.online = online;
         app.directory.learn(page.items.iter().map(|message| &message.author));
-        let path = world.path();
-        let back = world.slug().map_or_else(|| "/".to_owned(), urls::community);
-        let title = header::title_of(&here, world.me.id);
-        Ok(Loaded {
-            page,
-            around,
-            thread,
-            people,
-            back,
-            path,
-            label: format!("Messages in {title}"),
-            place: title,
-            world,
+        Loaded::new(world, page, around, beside)
+    }
+
+    /// As [`Self::load`], for the pane alone: the channel is on show already.
+    pub(crate) async fn load_pane(
+        &self,
+        app: &App,
+        subject: &Subject,
+        beside: Beside,
+    ) -> Result<Loaded, Problem> {
+        let mut world = self.world(app).await?;
+        self.find(&mut world, subject).await?;
+        let id = world.here.as_ref().ok_or_else(Problem::not_found)?.channel.id;
+        let beside = self.beside(app, &world, id, beside).await?;
+        Loaded::new(world, Page::whole(Vec::new()), None, beside)
+    }
+
+    async fn beside(
+        &self,
+        app: &App,
+        world: &World,
+        id: ChannelId,
+        beside: Beside,
+    ) -> Result<Side, Problem> {
+        Ok(match beside {
+            Beside::Nothing => Side::Nothing,
+            Beside::Thread(root) => self.thread(app, id, root).await?,
+            Beside::Members => Side::People(self.people_with_roles(app, world, id).await?),
         })
     }
 
@@ -198,87 +215,46 @@ impl Caller {
         Ok(self.api.messages(here.channel.id, query).await?)
     }
 
-    async fn thread(
-        &self,
-        channel: ChannelId,
-        beside: Beside,
-    ) -> Result<Option<(Message, Vec<Message>)>, Problem> {
-        let Beside::Thread(id) = beside else { return Ok(None) };
+    async fn thread(&self, app: &App, channel: ChannelId, id: MessageId) -> Result<Side, Problem> {
         let query = PageQuery { limit: Some(PAGE_SIZE_MAX), ..PageQuery::default() };
         let (root, replies) = tokio::try_join!(self.api.message(id), self.api.replies(id, query))?;
         if root.channel_id != channel || root.parent_id.is_some() {
             return Err(Problem::not_found());
         }
-        Ok(Some((root, replies.items)))
-    }
-
-    /// The people of the channel, for the pane that lists them.
-    async fn people(
-        &self,
-        app: &App,
-        world: &World,
-        id: ChannelId,
-        beside: Beside,
-    ) -> Result<Option<Vec<(User, Option<Role>)>>, Problem> {
-        if beside != Beside::Members {
-            return Ok(None);
-        }
-        let query = PageQuery { limit: Some(PAGE_SIZE_MAX), ..PageQuery::default() };
-        let users = self.api.channel_members(id, query).await?.items;
-        app.directory.learn_names(users.iter().map(|user| (user.id, user.username.as_str())));
-        let roles: HashMap<UserId, Role> = match world.community() {
-            Some(view) => self
-                .api
-                .members(view.community.id, query)
-                .await?
-                .items
-                .into_iter()
-                .map(|member| (member.user.id, member.role))
-                .collect(),
-            None => HashMap::new(),
-        };
-        let with_role = users.into_iter().map(|user| {
-            let role = roles.get(&user.id).copied();
-            (user, role)
-        });
-        Ok(Some(with_role.collect()))
-    }
-
-    /// Who of the community is there: for the dots beside direct messages. It also tells whose handles are whose.
-    pub(crate) async fn online(
-        &self,
-        app: &App,
-        world: &World,
-    ) -> Result<HashMap<UserId, bool>, Problem> {
-        let Some(view) = world.community() else { return Ok(HashMap::new()) };
-        let query = PageQuery { limit: Some(PAGE_SIZE_MAX), ..PageQuery::default() };
-        let members = self.api.members(view.community.id, query).await?.items;
-        app.directory.learn_names(
-            members.iter().map(|member| (member.user.id, member.user.username.as_str())),
-        );
-        Ok(members.into_iter().map(|member| (member.user.id, member.user.online)).collect())
+        app.directory.learn(replies.items.iter().chain([&root]).map(|message| &message.author));
+        Ok(Side::Thread(Box::new(root), replies))
     }
 }
 
 impl Loaded {
+    fn new(
+        world: World,
+        page: Page<Message>,
+        around: Option<MessageId>,
+        beside: Side,
+    ) -> Result<Self, Problem> {
+        let here = world.here.as_ref().ok_or_else(Problem::not_found)?;
+        let title = header::title_of(here, world.me.id);
+        Ok(Self {
+            page,
+            around,
+            beside,
+            back: world.slug().map_or_else(|| "/".to_owned(), urls::community),
+            path: world.path(),
+            label: format!("Messages in {title}"),
+            place: title,
+            world,
+        })
+    }
+
     /// Place in the channel of the newest message on the page; what the stream brings up to here is shown already.
     pub(crate) fn seen(&self) -> i64 {
         self.page.items.last().filter(|_| self.page.next.is_none()).map_or(0, |message| message.seq)
     }
 
-    /// The same for the thread in the pane.
-    pub(crate) fn replies(&self) -> i64 {
-        self.thread.as_ref().and_then(|(_, replies)| replies.last()).map_or(0, |reply| reply.seq)
-    }
-
     /// The newest message, for grouping.
     pub(crate) fn tail(&self) -> Option<Tail> {
         self.page.items.last().filter(|_| self.page.next.is_none()).map(Tail::of)
-    }
-
-    /// The thread in the pane.
-    pub(crate) fn thread_id(&self) -> Option<MessageId> {
-        self.thread.as_ref().map(|(root, _)| root.id)
     }
 
     fn look<'a>(&'a self, app: &'a App) -> timeline::Look<'a> {
@@ -300,32 +276,26 @@ impl Loaded {
             self.world.me.id,
             &self.back,
             &self.path,
-            self.people.is_some(),
+            matches!(self.beside, Side::People(_)),
         ))
     }
 
     fn pane(&self, app: &App) -> Result<Option<Pane<'_>>, Problem> {
         let here = self.here()?;
-        if let Some((root, replies)) = &self.thread {
-            let composer = Composer::of_thread(here, root.id, &root.author.display_name);
-            let pane = thread::Pane::new(
-                root,
-                replies,
-                &self.path,
-                self.place.clone(),
-                composer,
-                &app.directory,
-            );
-            return Ok(Some(Pane::Thread(Box::new(pane))));
-        }
-        Ok(self.people.as_ref().map(|people| {
-            Pane::Members(members::Pane::new(
-                people,
-                here.member_count,
-                self.world.me.id,
-                &self.path,
-            ))
-        }))
+        Ok(match &self.beside {
+            Side::Nothing => None,
+            Side::Thread(root, replies) => {
+                let composer = Composer::of_thread(here, root.id, &root.author.display_name);
+                let place = self.place.clone();
+                let pane =
+                    thread::Pane::new(root, replies, &self.path, place, composer, &app.directory);
+                Some(Pane::Thread(Box::new(pane)))
+            }
+            Side::People(people) => {
+                let (total, me) = (here.member_count, self.world.me.id);
+                Some(Pane::Members(members::Pane::new(people, total, me, &self.path)))
+            }
+        })
     }
 
     /// The whole page.
@@ -337,9 +307,8 @@ impl Loaded {
             (false, Some(_)) => View::Pane,
             (false, None) => View::Main,
         };
-        let mut shell = Shell::new(&self.world, view, "", nonce, self.thread_id(), self.seen());
+        let mut shell = Shell::new(&self.world, view, "", nonce, self.seen());
         shell.stream.tail = self.tail();
-        shell.stream.replies = self.replies();
         Ok(render(&ChannelPage {
             shell,
             channel_id: here.channel.id,
@@ -351,7 +320,12 @@ impl Loaded {
         }))
     }
 
-    /// The whole page as patches: everything but the boxes somebody may be writing in.
+    /// What stands beside the channel, alone; none when that is nothing.
+    pub(crate) fn pane_html(&self, app: &App) -> Result<Option<String>, Problem> {
+        Ok(self.pane(app)?.map(|pane| pane.to_string()))
+    }
+
+    /// The whole page as patches: everything but the pane, which the page fetches itself, and the boxes somebody may be writing in.
     pub(crate) fn patches(&self, app: &App, frames: &mut Frames) -> Result<(), Problem> {
         frame_patches(&self.world, frames);
         frames.outer(&self.header()?);
@@ -360,9 +334,6 @@ impl Loaded {
             "#messages",
             &timeline::markup(&timeline::whole(self.here()?, &self.page, self.look(app))),
         );
-        if let Some(pane) = self.pane(app)? {
-            frames.outer_html(&pane.to_string());
-        }
         Ok(())
     }
 }
@@ -370,6 +341,7 @@ impl Loaded {
 /// What every page has, as patches.
 pub(crate) fn frame_patches(world: &World, frames: &mut Frames) {
     frames.outer(&world.rail());
+    frames.outer(&world.inbox());
     if world.community.is_some() {
         frames.outer(&world.channel_list());
     }

@@ -25,7 +25,7 @@ pub(crate) const CHANNEL: usize = 0;
 pub(crate) const CONTINUED: usize = 1;
 /// The same; a new message begins a day.
 pub(crate) const NEW_DAY: usize = 2;
-/// A reader has the thread open.
+/// The same, for the pane, if it shows the thread in question; the page leaves out what it has no place for.
 pub(crate) const THREAD: usize = 3;
 /// A new message, in one line for screen readers.
 pub(crate) const SPOKEN: usize = 4;
@@ -52,7 +52,7 @@ impl Renderer for WebRenderer {
             }
             Event::ThreadUpdated(update) if lens == CHANNEL => Self::threaded(&mut frames, update),
             Event::ThreadUpdated(update) if lens == THREAD => {
-                frames.outer(&Count::new(update.reply_count));
+                frames.outer(&Count::new(update.parent_id, update.reply_count));
             }
             _ => {}
         }
@@ -77,11 +77,13 @@ impl WebRenderer {
                     + &row(Place::Channel, false);
                 frames.patch(Mode::Append, "#messages", &html);
             }
-            (THREAD, Some(_)) => {
-                frames.patch(Mode::Append, "#thread-messages", &row(Place::Reply, false));
+            (THREAD, Some(root)) => {
+                let thread = format_args!("#thread-messages[data-thread=\"{root}\"]");
+                frames.patch(Mode::Append, thread, &row(Place::Reply, false));
             }
-            (SPOKEN, _) if message.kind == MessageKind::Text => {
+            (SPOKEN, _) if message.kind != MessageKind::System => {
                 let text = plain(&message.body_md, SPOKEN_CHARS);
+                let text = if text.is_empty() { "A file.".to_owned() } else { text };
                 let line = Announcement { name: &message.author.display_name, text: &text };
                 frames.patch(Mode::Append, "#announcer", &render(&line));
             }
@@ -90,8 +92,10 @@ impl WebRenderer {
     }
 
     fn edited(&self, frames: &mut Frames, message: &Message, lens: usize) {
-        let Some(place) = place_of(lens) else { return };
-        let row = row_of(message.id, place);
+        if lens != CHANNEL {
+            return;
+        }
+        let row = rows_of(message.id);
         let body = render(&Body::of(message, &self.directory));
         frames.patch(Mode::Outer, format_args!("{row} .msg-body"), &body);
         if let Some(mark) = Edited::of(message) {
@@ -107,9 +111,11 @@ impl WebRenderer {
 
     fn deleted(frames: &mut Frames, deleted: &MessageDeleted, lens: usize) {
         let Some(place) = place_of(lens) else { return };
-        let row = row_of(deleted.message_id, place);
-        frames.patch(Mode::Outer, format_args!("{row} .msg-body"), &render(&Body::deleted()));
-        frames.remove(format_args!("{row} .msg-edited"));
+        if place == Place::Channel {
+            let row = rows_of(deleted.message_id);
+            frames.patch(Mode::Outer, format_args!("{row} .msg-body"), &render(&Body::deleted()));
+            frames.remove(format_args!("{row} .msg-edited"));
+        }
         frames.outer(&Reactions::new(deleted.message_id, place, &[]));
     }
 
@@ -131,12 +137,12 @@ impl WebRenderer {
     }
 }
 
-/// The row of a message, as a selector.
-fn row_of(id: MessageId, place: Place) -> String {
-    format!("#{}message-{id}", place.prefix())
+/// The rows of a message, as a selector: in the channel or in a thread, and as the root in the pane.
+fn rows_of(id: MessageId) -> String {
+    format!(":is(#message-{id},#root-message-{id})")
 }
 
-/// Changes of a message that is there already concern its row, or the root in the pane.
+/// Reactions have ids of their own in each row.
 const fn place_of(lens: usize) -> Option<Place> {
     match lens {
         CHANNEL => Some(Place::Channel),
@@ -179,24 +185,22 @@ mod tests {
         reply.parent_id = Some(id);
         let replied = of(Event::MessageCreated(reply));
         assert_eq!(text(&renderer, &replied, CHANNEL), "");
-        assert!(
-            text(&renderer, &replied, THREAD)
-                .contains("data: selector #thread-messages\ndata: mode append")
-        );
+        assert!(text(&renderer, &replied, THREAD).contains(&format!(
+            "data: selector #thread-messages[data-thread=\"{id}\"]\ndata: mode append"
+        )));
 
         post.edited_at = Some(NOON);
         let edited = of(Event::MessageEdited(post));
         let patch = text(&renderer, &edited, CHANNEL);
-        assert!(
-            patch.contains(&format!("data: selector #message-{id} .msg-body\ndata: mode outer"))
-        );
+        assert!(patch.contains(&format!(
+            "data: selector :is(#message-{id},#root-message-{id}) .msg-body\ndata: mode outer"
+        )));
         assert!(
             patch.contains(
                 "<span class=\"msg-edited\" title=\"Edited 20 November 2026, 12:00 UTC\">"
             )
         );
-        let root = text(&renderer, &edited, THREAD);
-        assert!(root.contains(&format!("data: selector #root-message-{id} .msg-body\n")));
+        assert_eq!(text(&renderer, &edited, THREAD), "", "one patch for both rows");
 
         let deleted = MessageDeleted {
             message_id: id,
@@ -233,7 +237,7 @@ mod tests {
         };
         let updated = of(Event::ThreadUpdated(update));
         assert!(text(&renderer, &updated, CHANNEL).contains("<b>1 reply</b>"));
-        assert!(text(&renderer, &updated, THREAD).contains("id=\"thread-count\""));
+        assert!(text(&renderer, &updated, THREAD).contains(&format!("id=\"thread-count-{id}\"")));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use ajet_shared::channel::ChannelView;
-use ajet_shared::id::{ChannelId, MessageId};
+use ajet_shared::id::{ChannelId, MessageId, WebhookId};
 use ajet_shared::sync::CommunityView;
+
+use crate::view::activity::Show;
 
 /// `/c/{slug}`: the list of channels.
 pub(crate) fn community(slug: &str) -> String {
@@ -29,10 +31,23 @@ pub(crate) fn dm(id: ChannelId, slug: Option<&str>) -> String {
     slug.map_or_else(|| format!("/dm/{id}"), |slug| format!("/dm/{id}?c={}", segment(slug)))
 }
 
+/// `/activity`, what of it is shown, and the community whose channels stand beside it.
+pub(crate) fn activity(show: Show, slug: Option<&str>) -> String {
+    let beside = slug.map(|slug| format!("c={}", segment(slug)));
+    let shown = (show != Show::All).then(|| format!("show={show}"));
+    let query: Vec<_> = shown.into_iter().chain(beside).collect();
+    if query.is_empty() { "/activity".to_owned() } else { format!("/activity?{}", query.join("&")) }
+}
+
 /// The page around one message of the channel at `path`.
 pub(crate) fn message(path: &str, id: MessageId) -> String {
     let path = path.split('?').next().unwrap_or_default();
     format!("{path}/m/{id}")
+}
+
+/// What came in by a webhook.
+pub(crate) fn deliveries(slug: &str, id: WebhookId) -> String {
+    format!("{}/settings/webhooks/{id}", community(slug))
 }
 
 /// `/login` that comes back here.
@@ -60,6 +75,8 @@ mod tests {
     fn names_of_any_script_make_an_address() {
         assert_eq!(channel("labs", "release-room"), "/c/labs/channels/release-room");
         assert_eq!(channel("labs", "田"), "/c/labs/channels/%E7%94%B0");
+        assert_eq!(activity(Show::All, None), "/activity");
+        assert_eq!(activity(Show::Mentions, Some("l&s")), "/activity?show=mentions&c=l%26s");
         assert_eq!(login("/c/x?a=1"), "/login?return_to=%2Fc%2Fx%3Fa%3D1");
     }
 }

@@ -33,8 +33,9 @@ const store = {
 const session = (() => { try { return sessionStorage; } catch { return null; } })();
 
 // What hangs is as good as not reached: behind it others wait.
-const post = (path, body = {}) => fetch(path, {
+const post = (path, body = {}, keepalive = false) => fetch(path, {
   method: 'POST',
+  keepalive,
   signal: AbortSignal.timeout(15000),
   headers: { 'Content-Type': 'application/json', 'X-Ajet-CSRF': '1' },
   body: JSON.stringify(body),
@@ -96,7 +97,8 @@ const dayName = day => {
 const localize = () => {
   for (const time of $$('time[datetime*="T"]:not([data-local])')) {
     const date = new Date(time.dateTime);
-    time.textContent = clockOf(date);
+    const old = time.matches('.when') && dayOf(date) !== dayOf(new Date());
+    time.textContent = old ? date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' }) : clockOf(date);
     time.title = date.toLocaleString('en-GB', { dateStyle: 'full', timeStyle: 'short' });
     time.dataset.local = '';
   }
@@ -273,7 +275,7 @@ const sendAll = async () => {
         entry.retry = true;
       } else {
         entry.waiting = true;
-        const seconds = +response?.headers.get('Retry-After') || Math.min(0.2 * 5 ** tries, 15);
+        const seconds = +response?.headers.get('Retry-After') || Math.min(0.1 * 2 ** tries, 5);
         retryTimer = setTimeout(flush, seconds * 1000);
       }
       save(entry);
@@ -283,12 +285,19 @@ const sendAll = async () => {
   }
 };
 
-const flush = async () => {
+// One tab at a time, where the browser can tell. Where it cannot, the server knows by the id what it has already.
+const flush = () => {
   if (sending) return;
   sending = true;
   clearTimeout(retryTimer);
-  try { await sendAll(); } finally { sending = false; }
+  const work = () => sendAll().finally(() => { sending = false; });
+  navigator.locks ? navigator.locks.request(queuePrefix, work).catch(work) : work();
 };
+
+// Another tab has sent it: here the stream brings it.
+addEventListener('storage', event => {
+  if (event.key?.startsWith(queuePrefix) && !event.newValue) $(`#pending-${event.key.slice(-36)}`)?.remove();
+});
 
 // What could not be sent is tried once more.
 const retryAll = () => {
@@ -302,10 +311,15 @@ const retryAll = () => {
 };
 
 const submit = box => {
-  const body = box.text.value;
+  let body = box.text.value;
   if (!body.trim()) return;
-  const id = uuid(), at = Date.now();
-  const entry = { name: `${queuePrefix}${at}:${id}`, id, at, body, channel: box.channel, parent: box.parent };
+  // One slash is a command, which never becomes a message; two are one.
+  if (body.startsWith('//')) body = body.slice(1);
+  else if (body.startsWith('/')) return more('run', box);
+  loaded?.said();
+  // The next number and not the time: clocks go back.
+  const id = uuid(), last = queue().at(-1)?.name.slice(queuePrefix.length, -37);
+  const entry = { name: `${queuePrefix}${String(+(last ?? 0) + 1).padStart(13, '0')}:${id}`, id, at: Date.now(), body, channel: box.channel, parent: box.parent };
   save(entry);
   drawEntry(entry);
   box.set('');
@@ -325,15 +339,6 @@ const grow = text => {
   text.rows = Math.min(12, text.value.split('\n').length);
 };
 
-const insert = (text, before, after = '') => {
-  const { selectionStart: start, selectionEnd: end, value } = text;
-  text.setRangeText(before + value.slice(start, end) + after, start, end, 'end');
-  if (start === end) text.selectionStart = text.selectionEnd = start + before.length;
-  text.focus();
-  text.dispatchEvent(new Event('input', { bubbles: true }));
-};
-
-const wrap = (text, mark) => (mark === '```' ? insert(text, '```\n', '\n```') : insert(text, mark, mark));
 const marks = { b: '**', i: '_', e: '`' };
 
 const sends = event => event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.keyCode !== 229 && !touch.matches && !inFence(event.target);
@@ -343,16 +348,21 @@ const box = form => {
   let saveTimer = 0, unsaved = false, saidAt = 0, stopTimer = 0, told = Promise.resolve();
   const self = {
     text,
+    form,
     channel: form.dataset.channel,
     parent: form.dataset.parent,
     set(value) {
       text.value = value;
+      loaded?.close();
       keep();
       self.changed();
     },
     changed() {
       $('.send', form).disabled = !text.value.trim();
       grow(text);
+    },
+    leave() {
+      if (unsaved) keep();
     },
     typing(on) {
       clearTimeout(stopTimer);
@@ -374,6 +384,7 @@ const box = form => {
   self.changed();
   text.addEventListener('input', () => {
     self.changed();
+    more('complete', self);
     self.typing(!!text.value);
     clearTimeout(saveTimer);
     unsaved = true;
@@ -381,19 +392,22 @@ const box = form => {
   });
   // Only what was written here: another tab may know better.
   addEventListener('pagehide', () => { if (unsaved) keep(); });
+  text.addEventListener('click', () => loaded?.complete(self));
+  text.addEventListener('blur', () => loaded?.close());
   text.addEventListener('keydown', event => {
+    if (loaded?.key(event)) return event.preventDefault();
     const mark = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && marks[event.key.toLowerCase()];
     if (sends(event)) {
       event.preventDefault();
       submit(self);
     } else if (mark) {
       event.preventDefault();
-      wrap(text, mark);
+      more('wrap', text, mark);
     } else if (event.key === 'ArrowUp' && !text.value) {
       const last = rows(form.id === 'composer' ? list : $('#thread-messages')).filter(row => isMine(row) && $('.prose', row)).at(-1);
       if (last) {
         event.preventDefault();
-        edit(last);
+        more('edit', last);
       }
     }
   });
@@ -413,200 +427,67 @@ const drawPencils = () => {
   }
 };
 
-// Menus and dialogs come when the page has come to rest, or when somebody is faster.
-let extras = null;
-const loadExtras = () => extras ??= fetch('/extras').then(async response => {
-  if (!response.ok) throw response;
-  ($('#main') ?? document.body).insertAdjacentHTML('beforeend', await response.text());
-}).catch(() => {
-  extras = null;
+// ---- what is needed later: menus, dialogs, and the code behind them ----
+
+// It comes when the page has come to rest, or when somebody is faster.
+const MORE = 'MORE_JS';
+let loaded = null, loading = null;
+const load = () => loading ??= (async () => {
+  if (!$('#message-menu')) {
+    const response = await fetch(`/extras?${MORE.slice(-13)}`);
+    if (!response.ok) throw response;
+    ($('#main') ?? document.body).insertAdjacentHTML('beforeend', await response.text());
+    await new Promise(done => $('#more-css').onload = $('#more-css').onerror = done);
+  }
+  return loaded = (await import(MORE)).start({ $, $$, act, app, box, boxes, canonical, channel, clone, drawEntry, flush, grow, hold, idOf, inFence, isMine, list, post, queue, reasonOf, rows, save, sends, store, toast, touch, uuid });
+})().catch(() => {
+  loading = null;
   toast('The server could not be reached. Try again.', true);
 });
+const more = async (name, ...rest) => (await load())?.[name](...rest);
 
-// ---- what one does with a message ----
-
-// The forms of messages that are being edited, by the id of the row: where a row is drawn anew, its form comes back.
-const edits = new Map();
-const showEdit = (row, form) => {
-  const body = $('.msg-body', row), text = $('textarea', form);
-  row.classList.add('editing');
-  body.hidden = true;
-  body.after(form);
-  grow(text);
-};
-
-const edit = async row => {
-  if (!isMine(row) || !$('.prose', row) || $('form.edit', row)) return;
-  const source = await fetch(`/messages/${idOf(row)}/source`).catch(() => null);
-  if (!source?.ok) return toast('This message cannot be edited now. Try again.', true);
-  const { body_md: before } = await source.json();
-  await loadExtras();
-  const form = clone('edit-form').firstElementChild, text = $('textarea', form), { id } = row;
-  const close = () => {
-    edits.delete(id);
-    row = form.closest('.msg') ?? row;
-    form.remove();
-    $('.msg-body', row).hidden = false;
-    row.classList.remove('editing');
-    (row.closest('#pane') ? $('#thread-input') : $('#composer-input'))?.focus();
-  };
-  const saveIt = async () => {
-    if (text.value.trim() === before.trim()) return close();
-    if (await act(`/messages/${idOf(row)}/edit`, { body_md: text.value })) close();
-  };
-  text.value = before;
-  form.addEventListener('submit', event => { event.preventDefault(); saveIt(); });
-  $('.cancel', form).addEventListener('click', close);
-  text.addEventListener('input', () => grow(text));
-  text.addEventListener('keydown', event => {
-    if (event.key === 'Escape') {
-      event.preventDefault();
-      event.stopPropagation();
-      close();
-    } else if (sends(event)) {
-      event.preventDefault();
-      saveIt();
-    }
-  });
-  edits.set(id, form);
-  showEdit(row, form);
-  text.focus();
-  text.selectionStart = text.value.length;
-};
+const rowOf = target => target.closest?.('.messages > .msg[id*="message-"]:has(.prose)');
 
 // The page was drawn anew, without what only this page knows.
 const redrawn = () => {
   queue().forEach(drawEntry);
   for (const one of boxes) one.changed();
-  for (const [id, form] of edits) {
-    const row = document.getElementById(id);
-    if (!row || !$('.prose', row)) edits.delete(id);
-    else if (!row.contains(form)) {
-      showEdit(row, form);
-      // The focus was in it when it went away.
-      if (document.activeElement === document.body) $('textarea', form).focus();
-    }
-  }
+  loaded?.redrawn();
 };
-
-const remove = async row => {
-  await loadExtras();
-  const dialog = $('#confirm-delete'), author = $('.msg-author', row) ?? $('.vh', row);
-  const excerpt = Object.assign(document.createElement('b'), { textContent: author?.textContent ?? '' });
-  $('#confirm-excerpt').replaceChildren(excerpt, ` ${$('.msg-body', row)?.innerText.slice(0, 200) ?? ''}`);
-  dialog.returnValue = '';
-  dialog.onclose = () => {
-    if (dialog.returnValue === 'delete') act(`/messages/${idOf(row)}/delete`);
-    row.focus();
-  };
-  dialog.showModal();
-};
-
-// Toggles at once; the stream brings the true number.
-const react = (row, emoji, button) => {
-  button ??= $$('.react[aria-pressed]', row).find(one => $('.e', one).textContent === emoji);
-  const on = button?.getAttribute('aria-pressed') !== 'true';
-  const show = (pressed, by) => {
-    if (!button) return;
-    button.setAttribute('aria-pressed', pressed);
-    button.lastChild.textContent = Math.max(0, +button.lastChild.textContent + by);
-  };
-  show(on, on ? 1 : -1);
-  act(`/messages/${idOf(row)}/reactions`, { emoji, on }, () => show(!on, on ? -1 : 1));
-};
-
-const help = async () => {
-  await loadExtras();
-  $('#keyboard-help').showModal();
-};
-
-let picked = null;
-const pick = async (anchor, then) => {
-  await loadExtras();
-  picked = then;
-  $('#emoji-picker').showPopover({ source: anchor });
-  $('#emoji-picker button').focus();
-};
-
-const openThread = row => {
-  if (row.closest('#pane')) return $('#thread-input')?.focus();
-  keepScroll();
-  location.assign(`?thread=${idOf(row)}`);
-};
-
-const copy = async text => {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast('Copied');
-  } catch {
-    toast(text);
-  }
-};
-
-const quote = row => {
-  const text = $(row.closest('#pane') ? '#thread-input' : '#composer-input');
-  if (text) insert(text, `${$('.prose', row)?.innerText.trim().split('\n').map(line => `> ${line}`).join('\n') ?? ''}\n`);
-};
-
-const doTo = (row, what, anchor) => {
-  if (what === 'done') react(row, '✅');
-  else if (what === 'react') pick(anchor ?? row, emoji => react(row, emoji));
-  else if (what === 'thread') openThread(row);
-  else if (what === 'edit') edit(row);
-  else if (what === 'delete') remove(row);
-  else if (what === 'quote') quote(row);
-  else if (what === 'link') copy(new URL(`${canonical}/m/${idOf(row)}`, location).href);
-  else if (what === 'more') openMenu(row, anchor);
-};
-
-let menuRow = null;
-const openMenu = async (row, anchor) => {
-  await loadExtras();
-  menuRow = row;
-  const menu = $('#message-menu');
-  for (const item of $$('button', menu)) {
-    const mine = item.classList.contains('mine'), admin = item.value === 'delete' && 'admin' in app.dataset;
-    item.hidden = mine && !isMine(row) && !admin || item.value === 'thread' && !!row.closest('#pane');
-  }
-  menu.showPopover({ source: anchor });
-  $('button:not([hidden])', menu).focus();
-};
-
-// One set of tools moves to the row in question.
-let tools = null, pointed = null;
-const showTools = async row => {
-  pointed = row;
-  await loadExtras();
-  tools ??= clone('message-tools').firstElementChild;
-  if (pointed !== row || tools.parentElement === row || $(':focus-visible', tools)) return;
-  $('[value=edit]', tools).hidden = !isMine(row);
-  $('[value=thread]', tools).hidden = !!row.closest('#pane');
-  row.append(tools);
-};
-const rowOf = target => target.closest?.('.messages > .msg[id*="message-"]:has(.prose)');
 
 // ---- the connection ----
 
-// Datastar opens its stream again when the page is shown, and has no other way to be asked. Between `retrying` and the end of its
-// pause, 30 s at most, it must not be asked: it would open two.
+// Datastar keeps the stream and comes back by itself, after a pause of up to 15 s. Whoever knows better ends that try and begins anew:
+// the options of `app.line` and the attribute that is set again are its own ways for that.
+// Over HTTP/1.1 all tabs share six connections, so a hidden one lets go; over HTTP/2 it stays, for the title.
 const shared = /^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
-const pausing = () => !live && retrying && Date.now() - heardAt < 31000;
-addEventListener('visibilitychange', event => {
-  if (!event.isTrusted) return;
-  // A connection that all tabs share has room for the streams of hidden ones; so they stay, for the title.
-  if (shared || pausing()) event.stopPropagation();
-  else if (!document.hidden) heardAt = Date.now();
-}, true);
+const asleep = () => document.hidden && !shared;
+let heardAt = Date.now(), tickAt = heardAt, lostTimer = 0, ended = false, line, at, cuts = 0;
+app.line = () => {
+  if (asleep()) setTimeout(letGo);
+  line = new AbortController();
+  return { openWhenHidden: true, headers: at && { 'last-event-id': at }, requestCancellation: line };
+};
+const letGo = () => {
+  if (ended || line?.signal.aborted !== false) return;
+  cuts += 1;
+  line.abort();
+};
+const reopen = () => {
+  if (ended || !line || asleep()) return;
+  letGo();
+  lost();
+  app.dataset.init += '';
+};
 
-let heardAt = Date.now(), lostTimer = 0, retrying = false, ended = false;
 const lost = () => {
   live = false;
   heardAt = Date.now();
-  lostTimer ||= setTimeout(() => $('#banner').replaceChildren(clone('reconnecting')), 5000);
+  // Where the server has said why, that stays.
+  lostTimer ||= setTimeout(() => $('#banner .info') ?? $('#banner').replaceChildren(clone('reconnecting')), 5000);
 };
 const heard = () => {
   heardAt = Date.now();
-  retrying = false;
   if (live) return;
   live = true;
   clearTimeout(lostTimer);
@@ -615,23 +496,40 @@ const heard = () => {
   retryAll();
 };
 
+// While a pane is on its way, what the stream brings for it waits, and comes once it is there.
+let held = null, holders = 0;
+const hold = () => {
+  held ??= [];
+  holders += 1;
+  return () => {
+    holders -= 1;
+    if (holders) return;
+    const waiting = held;
+    held = null;
+    for (const detail of waiting) document.dispatchEvent(new CustomEvent('datastar-fetch', { detail }));
+  };
+};
+
 document.addEventListener('datastar-fetch', event => {
   const { type, el, argsRaw } = event.detail;
   if (el !== app) return;
   // A change of something that is not on this page is nothing; Datastar, which hears of it after us, would warn.
   if (type === 'datastar-patch-elements') {
     const selector = argsRaw.selector ?? `#${argsRaw.elements.split(' id="')[1]?.split('"')[0]}`;
-    if (!$(selector)) event.stopImmediatePropagation();
+    if (!$(selector)) {
+      held?.push(event.detail);
+      event.stopImmediatePropagation();
+    }
   }
-  if (type === 'retrying') {
-    lost();
-    retrying = true;
-  } else if (type === 'finished') {
+  if (type === 'retrying') lost();
+  else if (type === 'finished') {
+    if (cuts) return cuts -= 1;
     ended = true;
     clearTimeout(lostTimer);
   } else if (type.startsWith('datastar-')) {
     heard();
     const signals = argsRaw?.signals ? JSON.parse(argsRaw.signals) : {};
+    at = signals._at ?? at;
     badge = signals._badge ?? badge;
     here = signals._here ?? here;
     if ('_badge' in signals) drawTitle();
@@ -639,14 +537,17 @@ document.addEventListener('datastar-fetch', event => {
   }
 });
 
-const reopen = () => {
-  if (ended || document.hidden || pausing()) return;
-  lost();
-  document.dispatchEvent(new Event('visibilitychange'));
-};
+document.addEventListener('visibilitychange', () => {
+  if (asleep()) letGo();
+  else if (!document.hidden && (!live || line.signal.aborted || Date.now() - heardAt > 20000)) reopen();
+});
 
-// A connection that is neither open nor closed says nothing at all: heartbeats come every 15 s.
-setInterval(() => { if (Date.now() - heardAt > 45000) reopen(); }, 15000);
+// A connection that is neither open nor closed says nothing at all: heartbeats come every 15 s. When this clock stood still, so did the machine.
+setInterval(() => {
+  const now = Date.now(), slept = now - tickAt > 15000 && !document.hidden;
+  tickAt = now;
+  if (slept || now - heardAt > 45000) reopen();
+}, 5000);
 
 const beat = () => post('/api/heartbeat').catch(() => {});
 beat();
@@ -654,53 +555,14 @@ setInterval(beat, 60000);
 
 // ---- keys ----
 
-const regions = ['#rail', '#sidebar', '#message-scroll', '#composer-input', '#pane'];
-const cycle = by => {
-  const there = regions.map(one => $(one)).filter(one => one?.offsetParent);
-  const now = there.findIndex(one => one.contains(document.activeElement));
-  const next = there[(now + by + there.length) % there.length];
-  const inside = next.matches('textarea, .scroll') ? next : $('[aria-current], a, button', next) ?? next;
-  inside.focus();
-};
-
-const goChannel = (by, unread) => {
-  const links = $$('#channel-list a, #dm-list a').filter(link => link.ariaCurrent || !unread || link.classList.contains('unread'));
-  const now = links.findIndex(link => link.ariaCurrent);
-  const next = links.at((now + by) % links.length);
-  if (next && !next.ariaCurrent) next.click();
-};
-
-let pending = '';
-const listKey = (event, row) => {
-  const all = rows(row?.parentElement ?? list), at = all.indexOf(row), name = event.key;
-  const go = to => { to?.focus(); to?.scrollIntoView({ block: 'nearest' }); };
-  const twice = pending === name;
-  pending = '';
-  if (name === 'j' || name === 'ArrowDown') go(all[at + 1] ?? (row ? null : all.at(-1)));
-  else if (name === 'k' || name === 'ArrowUp') go(row ? all[at - 1] : all.at(-1));
-  else if (name === 'G') go(all.at(-1));
-  else if (name === 'g') twice ? go(all[0]) : pending = 'g';
-  else if (name === 'n') go(all[all.findIndex(one => one.previousElementSibling?.id === 'unread-divider')]);
-  else if (name === 'i') $('#composer-input')?.focus();
-  else if (!row || row.matches('.sys')) return false;
-  else if (name === 'Enter' || name === 'r') openThread(row);
-  else if (name === '+') doTo(row, 'react', row);
-  else if (name === 'e') edit(row);
-  else if (name === '>') quote(row);
-  else if (name === 'y') doTo(row, 'link');
-  else if (name === 'd') twice ? (isMine(row) || 'admin' in app.dataset) && remove(row) : pending = 'd';
-  else return false;
-  return true;
-};
-
 document.addEventListener('keydown', event => {
   const { target, key: name, altKey, ctrlKey, metaKey, shiftKey } = event;
   const done = () => event.preventDefault();
   if (event.defaultPrevented || event.isComposing) return;
-  if (name === 'F6') return done(), cycle(shiftKey ? -1 : 1);
-  if ((ctrlKey || metaKey) && name === '/') return done(), help();
+  if (name === 'F6') return done(), more('cycle', shiftKey ? -1 : 1);
+  if ((ctrlKey || metaKey) && name === '/') return done(), more('help');
   if (altKey && !ctrlKey && !metaKey) {
-    if (name === 'ArrowDown' || name === 'ArrowUp') return done(), goChannel(name === 'ArrowDown' ? 1 : -1, shiftKey);
+    if (name === 'ArrowDown' || name === 'ArrowUp') return done(), more('goChannel', name === 'ArrowDown' ? 1 : -1, shiftKey);
     if (/^[1-9]$/.test(name)) return done(), $$('.rail-item')[name - 1]?.click();
     return;
   }
@@ -711,8 +573,9 @@ document.addEventListener('keydown', event => {
     if (target.id === 'composer-input') newest()?.focus();
     else if (target.closest('#pane')) $('#pane-close').click();
     else $('#composer-input')?.focus();
-  } else if ((row || target.matches('#message-scroll, #thread-scroll')) && listKey(event, row)) {
+  } else if ((row || target.matches('#message-scroll, #thread-scroll')) && /^([jkgGnidrtey+>]|Enter|Arrow(Up|Down))$/.test(name)) {
     done();
+    more('listKey', name, row);
   }
 });
 
@@ -722,54 +585,35 @@ const keepScroll = () => view && session?.setItem('ajet:scroll', JSON.stringify(
 
 document.addEventListener('click', event => {
   const { target } = event, button = target.closest('button');
+  const plain = !event.defaultPrevented && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (plain && loaded?.link(target)) return event.preventDefault();
   if (target.closest('a[href^="?"], #pane-close, #pane .back')) keepScroll();
   if (!button) return;
   const row = button.closest('.messages > li');
-  if (button.matches('.msg-tools button, #message-menu button')) {
-    const of = row ?? menuRow;
-    $('#message-menu')?.hidePopover();
-    doTo(of, button.value, row ? button : of);
-  } else if (button.matches('.react[aria-pressed]')) react(row, $('.e', button).textContent, button);
-  else if (button.matches('.react')) pick(button, emoji => react(row, emoji));
-  else if (button.matches('.emoji-grid button')) {
-    $('#emoji-picker').hidePopover();
-    picked?.(button.textContent);
-  } else if (button.matches('.emoji-open')) pick(button, emoji => insert($('textarea', button.form), emoji));
-  else if (button.matches('.wrap')) wrap($('textarea', button.form), button.value);
-  else if (button.matches('.again, .drop')) {
-    const entry = queue().find(one => row.id === `pending-${one.id}`);
-    if (!entry || button.matches('.drop')) {
-      row.remove();
-      if (entry) store.set(entry.name);
-      flush();
-    } else {
-      const again = { ...entry, failed: undefined, retry: undefined };
-      save(again);
-      drawEntry(again);
-      flush();
-    }
-  } else if (button.id === 'jump-latest') toBottom();
-  else if (button.id === 'keyboard-open') help();
-  else if (button.matches('.copy')) copy($(`#${button.value}`).textContent);
-  else if (button.id === 'try-now') fetch('/assets/app.css', { cache: 'no-store' }).then(() => location.reload(), () => {});
+  if (button.matches('.msg-tools button, .menu button[value], .react, .emoji-grid button, .emoji-open, .begin, .dismiss, .copy, .copy-code, .call, .again, .drop, #read-all')) more('press', button);
+  else if (button.matches('.wrap')) more('wrap', $('textarea', button.form), button.value);
+  else if (button.id === 'jump-latest') toBottom();
+  else if (button.id === 'keyboard-open') more('help');
+  else if (button.id === 'try-now') reopen();
   else if (button.id === 'sign-out') post('/auth/logout').finally(() => location.assign('/login'));
 });
 
 document.addEventListener('pointerover', event => {
   const row = event.pointerType !== 'touch' && rowOf(event.target);
-  if (row) showTools(row);
+  if (row) more('showTools', row);
 });
 document.addEventListener('focusin', event => {
   const row = rowOf(event.target);
-  if (row) showTools(row);
+  if (row) more('showTools', row);
 });
 document.addEventListener('contextmenu', event => {
   const row = touch.matches && rowOf(event.target);
   if (row) {
     event.preventDefault();
-    openMenu(row, row);
+    more('doTo', row, 'more', row);
   }
 });
+addEventListener('popstate', () => more('follow'));
 addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
 addEventListener('online', () => { reopen(); flush(); });
 
@@ -797,7 +641,7 @@ if (list) {
 }
 drawTitle();
 flush();
-(window.requestIdleCallback ?? setTimeout)(loadExtras);
+(window.requestIdleCallback ?? setTimeout)(load);
 new MutationObserver(() => {
   localize();
   redate();

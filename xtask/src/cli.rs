@@ -22,7 +22,7 @@ pub(crate) enum Command {
     WithStack(WithStackOptions),
     /// Sign in at the running stack as NAME and print a session token.
     Login(LoginOptions),
-    /// Run the tests: unit, integration, e2e, or all of them.
+    /// Run the tests: unit, integration, e2e, faults, or all of them.
     Test(TestOptions),
     /// Check formatting, lints and documentation, as strictly as CI does.
     Lint,
@@ -52,6 +52,10 @@ pub(crate) struct WithStackOptions {
     /// How many of each service.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) replicas: u8,
+    /// Lead every connection between its parts through a proxy that tests control, and let them stop, start and freeze
+    /// its processes: see `AJET_TOXIC_URL` in e2e/faults/src/toxic.
+    #[arg(long)]
+    pub(crate) toxic: bool,
     /// Rate limits: those of production, or out of the way.
     #[arg(long, value_enum, default_value_t = Limits::Relaxed)]
     pub(crate) limits: Limits,
@@ -70,7 +74,7 @@ pub(crate) enum Seed {
     Demo,
 }
 
-/// Which rate limits the gateway applies.
+/// Which rate limits are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Limits {
     /// Those of production.
@@ -117,8 +121,10 @@ pub(crate) enum Tier {
     Unit,
     /// Against a real Postgres, NATS and S3.
     Integration,
-    /// The whole stack from outside, with browsers.
+    /// The whole stack from outside: nets, browsers, terminals, and a sweep over what they left behind.
     E2e,
+    /// The whole stack as separate processes that are killed under load.
+    Faults,
     /// One after the other.
     All,
 }
@@ -127,25 +133,57 @@ pub(crate) enum Tier {
 #[derive(Debug, Args)]
 pub(crate) struct BenchOptions {
     /// What to measure.
-    #[arg(value_enum, default_value_t = BenchName::Deliver)]
+    #[arg(value_enum, default_value_t = BenchName::All)]
     pub(crate) name: BenchName,
+    /// Messages that `history` and `search` look through.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(200_000..=100_000_000))]
+    pub(crate) messages: i64,
 }
 
 /// The benches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BenchName {
+    /// Messages a second, by 1, 16 and 64 people at once.
+    Post,
     /// From posting a message to its being seen by 50 readers.
     Deliver,
-    /// Resident memory of each process, idle and with 100 open streams.
+    /// A page of 50 messages out of many.
+    History,
+    /// Searches over many messages.
+    Search,
+    /// The first page of a browser: time and size; and what hostile text costs to draw.
+    Page,
+    /// Memory of each process, idle and with 100 open streams.
     Memory,
+    /// From the start of each program to its being ready.
+    Start,
+    /// One after the other.
+    All,
 }
 
 impl BenchName {
+    /// Each of them, in the order in which they do not disturb each other: memory before anything was done, the data last.
+    pub(crate) const EACH: [Self; 7] = [
+        Self::Memory,
+        Self::Deliver,
+        Self::Start,
+        Self::Page,
+        Self::Post,
+        Self::History,
+        Self::Search,
+    ];
+
     /// As it is typed.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Post => "post",
             Self::Deliver => "deliver",
+            Self::History => "history",
+            Self::Search => "search",
+            Self::Page => "page",
             Self::Memory => "memory",
+            Self::Start => "start",
+            Self::All => "all",
         }
     }
 }

@@ -37,6 +37,7 @@ pub(crate) async fn run(options: &DevOptions) -> anyhow::Result<ExitCode> {
         ports: PortChoice::Standard,
         place: Place::Here,
         replicas: 1,
+        toxic: false,
         limits: Limits::Default,
         seed: Some(Seed::Demo),
     };

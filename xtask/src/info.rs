@@ -49,6 +49,9 @@ pub(crate) struct Info {
     pub(crate) owner_session: Option<String>,
     /// Where logs and pid files are.
     pub(crate) run_dir: PathBuf,
+    /// Where its edges and processes are controlled, when they can be.
+    #[serde(default)]
+    pub(crate) toxic_url: Option<String>,
 }
 
 impl Info {
@@ -75,7 +78,7 @@ impl Info {
     /// The variables by which a command finds the stack.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let first = |urls: &[String]| urls.first().cloned().unwrap_or_default();
-        vec![
+        let mut variables = vec![
             ("AJET_URL", self.url.clone()),
             ("AJET_API_URL", first(&self.api)),
             ("AJET_WEB_URL", first(&self.web_sm)),
@@ -91,6 +94,8 @@ impl Info {
             ("AJET_EDGE_SECRET", self.edge_secret.clone()),
             ("AJET_SETUP_TOKEN", self.setup_token.clone()),
             ("AJET_RUN_DIR", self.run_dir.display().to_string()),
-        ]
+        ];
+        variables.extend(self.toxic_url.clone().map(|url| (ajet_faults::toxic::VARIABLE, url)));
+        variables
     }
 }

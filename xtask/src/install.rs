@@ -229,7 +229,7 @@ async fn pip(python: &Path, scratch: &Path) -> anyhow::Result<Vec<OsString>> {
     Ok(own)
 }
 
-/// What the browser tests need: Chromium with fonts, node, and the packages of `e2e/`. Gives Chromium's path.
+/// What the browser tests need: Chromium with fonts, node, tmux, and the packages of `e2e/`. Gives Chromium's path.
 pub(crate) async fn browser_tests() -> anyhow::Result<PathBuf> {
     let mut missing = Vec::new();
     let chromium = find_chromium();
@@ -249,6 +249,10 @@ pub(crate) async fn browser_tests() -> anyhow::Result<PathBuf> {
     }
     if paths::find_program("npm").is_none() {
         missing.extend(["nodejs", "npm"]);
+    }
+    // The terminal that the full-screen interface is tested in.
+    if paths::find_program("tmux").is_none() {
+        missing.push("tmux");
     }
     if !missing.is_empty() {
         let step =

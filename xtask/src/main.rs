@@ -2,8 +2,8 @@
 //!
 //! Everything a person or a machine does with this checkout starts here, so that both do the same. What belongs
 //! together is in one file: [`stack`] starts and stops a whole stack out of [`postgres`], [`nats`], [`s3`],
-//! [`oauth_provider`] and the [`services`]; [`process`] keeps their processes alive and takes them down;
-//! [`install`] fetches what a fresh machine lacks.
+//! [`oauth_provider`] and the [`services`]; [`process`] takes their processes up and down, [`supervisor`] keeps them
+//! alive between; [`toxic`] lets fault tests come between them; [`install`] fetches what a fresh machine lacks.
 
 mod assets;
 mod bench;
@@ -11,6 +11,7 @@ mod child;
 mod cli;
 mod demo;
 mod dev;
+mod family;
 mod info;
 mod install;
 mod lint;
@@ -28,7 +29,9 @@ mod seed;
 mod services;
 mod signals;
 mod stack;
+mod supervisor;
 mod tests;
+mod toxic;
 mod ui;
 mod with_stack;
 

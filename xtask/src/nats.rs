@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::install::NatsProgram;
 use crate::process::{Process, Spec, bare_environment};
+use crate::supervisor::Handle;
 
 /// Who may do what on the bus. `api` writes events, the session managers only read them: whatever happens to a session
 /// manager, it cannot forge a message.
@@ -107,6 +108,11 @@ impl Nats {
     /// Address for one of the users.
     pub(crate) fn url(&self, user: &str) -> String {
         format!("nats://{user}:{}-{user}@127.0.0.1:{}", self.password, self.port)
+    }
+
+    /// Its process.
+    pub(crate) fn handle(&self) -> Handle {
+        self.process.handle()
     }
 
     /// Stops it.

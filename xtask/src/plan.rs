@@ -1,11 +1,14 @@
 //! Which port each part of a stack gets, and which settings each service.
 
+use ajet_faults::toxic::Endpoint;
+
 use crate::cli::Limits;
 use crate::info::Info;
 use crate::nats::Nats;
 use crate::ports::Ports;
 use crate::services::{Service, Settings};
 use crate::stack::{Options, PortChoice};
+use crate::toxic::Edges;
 use crate::{s3, secrets};
 
 /// Ports and secrets, settled before anything is started.
@@ -32,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) client_id: String,
     /// And its secret.
     pub(crate) client_secret: String,
+    /// What lies between any two of them.
+    pub(crate) edges: Edges,
 }
 
 impl Plan {
@@ -51,7 +56,7 @@ impl Plan {
             let others = (1..options.replicas).map(|_| ports.any());
             std::iter::once(Ok(first)).chain(others).collect()
         };
-        Ok(Self {
+        let mut plan = Self {
             postgres,
             nats,
             s3,
@@ -63,27 +68,62 @@ impl Plan {
             auth_gw_admin: replicas(auth_gw_admin)?,
             client_id: "ajet-dev".to_owned(),
             client_secret: secrets::random(),
-        })
+            edges: Edges::default(),
+        };
+        if options.toxic {
+            plan.edges = Edges::plan(&plan, &mut ports)?;
+        }
+        Ok(plan)
     }
 
     /// The address that people use: the first gateway.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", address(self.auth_gw[0]))
+        self.public_urls().swap_remove(0)
+    }
+
+    /// Where people reach each gateway.
+    pub(crate) fn public_urls(&self) -> Vec<String> {
+        let client = Endpoint::single("client");
+        let ports = self.auth_gw.iter().zip(1..).map(|(port, number)| {
+            self.edges.port(&client, &Endpoint::replica("gw", number), *port)
+        });
+        urls(&ports.collect::<Vec<_>>())
+    }
+
+    /// Where `from` reaches every replica of a service.
+    fn upstreams(&self, from: &Endpoint, service: &str, direct: &[String]) -> String {
+        let through = direct.iter().zip(1..).map(|(url, number)| {
+            self.edges.through(from, &Endpoint::replica(service, number), url)
+        });
+        through.collect::<Vec<_>>().join(",")
+    }
+
+    /// Where `from` reaches something that there is one of.
+    fn through(&self, from: &Endpoint, to: &str, direct: &str) -> String {
+        self.edges.through(from, &Endpoint::single(to), direct)
     }
 
     /// Settings of an API replica.
-    pub(crate) fn api_settings(&self, index: usize, info: &Info, nats: &Nats) -> Settings {
+    pub(crate) fn api_settings(
+        &self,
+        index: usize,
+        info: &Info,
+        nats: &Nats,
+        limits: Limits,
+    ) -> Settings {
+        let own = Endpoint::replica("api", index + 1);
         settings([
             ("AJET_API_LISTEN", address(self.api[index])),
             ("AJET_PUBLIC_URL", info.url.clone()),
-            ("AJET_DATABASE_URL", info.database_url.clone()),
-            ("AJET_NATS_URL", nats.url("api")),
-            ("AJET_S3_URL", info.s3_url.clone()),
+            ("AJET_DATABASE_URL", self.through(&own, "postgres", &info.database_url)),
+            ("AJET_NATS_URL", self.through(&own, "nats", &nats.url("api"))),
+            ("AJET_S3_URL", self.through(&own, "s3", &info.s3_url)),
             ("AJET_S3_BUCKET", s3::BUCKET.to_owned()),
             ("AJET_S3_REGION", s3::REGION.to_owned()),
             ("AJET_S3_ACCESS_KEY", info.s3_access_key.clone()),
             ("AJET_S3_SECRET_KEY", info.s3_secret_key.clone()),
             ("AJET_EDGE_SECRET", info.edge_secret.clone()),
+            ("AJET_LIMITS", limits.name().to_owned()),
         ])
     }
 
@@ -99,32 +139,34 @@ impl Plan {
             Service::WebSm => ("AJET_WEB_SM_LISTEN", self.web_sm[index], "websm"),
             _ => ("AJET_TUI_SM_LISTEN", self.tui_sm[index], "tuism"),
         };
+        let own = Endpoint::replica(service.name(), index + 1);
         settings([
             (listen, address(port)),
             ("AJET_PUBLIC_URL", info.url.clone()),
-            ("AJET_NATS_URL", nats.url(user)),
-            ("AJET_API_UPSTREAMS", info.api.join(",")),
+            ("AJET_NATS_URL", self.through(&own, "nats", &nats.url(user))),
+            ("AJET_API_UPSTREAMS", self.upstreams(&own, "api", &info.api)),
             ("AJET_EDGE_SECRET", info.edge_secret.clone()),
         ])
     }
 
     /// Settings of a gateway.
     pub(crate) fn gateway_settings(&self, index: usize, info: &Info, limits: Limits) -> Settings {
+        let own = Endpoint::replica("gw", index + 1);
         settings([
             ("AJET_AUTH_GW_LISTEN", address(self.auth_gw[index])),
             ("AJET_AUTH_GW_ADMIN_LISTEN", address(self.auth_gw_admin[index])),
             ("AJET_PUBLIC_URL", info.url.clone()),
-            ("AJET_DATABASE_URL", info.database_url.clone()),
+            ("AJET_DATABASE_URL", self.through(&own, "postgres", &info.database_url)),
             ("AJET_EDGE_SECRET", info.edge_secret.clone()),
-            ("AJET_API_UPSTREAMS", info.api.join(",")),
-            ("AJET_WEB_SM_UPSTREAMS", info.web_sm.join(",")),
-            ("AJET_TUI_SM_UPSTREAMS", info.tui_sm.join(",")),
+            ("AJET_API_UPSTREAMS", self.upstreams(&own, "api", &info.api)),
+            ("AJET_WEB_SM_UPSTREAMS", self.upstreams(&own, "web-sm", &info.web_sm)),
+            ("AJET_TUI_SM_UPSTREAMS", self.upstreams(&own, "tui-sm", &info.tui_sm)),
             ("AJET_OAUTH_PROVIDERS", "dev".to_owned()),
             ("AJET_OAUTH_DEV_KIND", "dev".to_owned()),
             ("AJET_OAUTH_DEV_TITLE", "the development provider".to_owned()),
             ("AJET_OAUTH_DEV_CLIENT_ID", self.client_id.clone()),
             ("AJET_OAUTH_DEV_CLIENT_SECRET", self.client_secret.clone()),
-            ("AJET_OAUTH_DEV_BASE_URL", info.oauth_url.clone()),
+            ("AJET_OAUTH_DEV_BASE_URL", self.through(&own, "provider", &info.oauth_url)),
             ("AJET_SETUP_TOKEN", info.setup_token.clone()),
             ("AJET_LIMITS", limits.name().to_owned()),
             ("AJET_DEV", "true".to_owned()),

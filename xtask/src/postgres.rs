@@ -19,6 +19,7 @@ use crate::child::{self, RunAs};
 use crate::install::PostgresPrograms;
 use crate::process::{Process, Spec, bare_environment, tail};
 use crate::secrets::sha256;
+use crate::supervisor::Handle;
 use crate::ui;
 
 /// The superuser of the private cluster.
@@ -103,6 +104,11 @@ impl Postgres {
         }
         connection.close().await?;
         Ok(())
+    }
+
+    /// Its process.
+    pub(crate) fn handle(&self) -> Handle {
+        self.process.handle()
     }
 
     /// Stops it.

@@ -19,7 +19,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::child::{self, RunAs};
+use crate::supervisor::{self, Supervisor};
 
+/// How long a command that is given up may take to end: it may be a stack, which stops its services one layer after the other.
+const ABANDONED_GRACE: Duration = Duration::from_secs(90);
 /// Everything that must come to its end before we may: supervisors, and children that are being waited for.
 static BACKGROUND: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
@@ -59,12 +62,13 @@ impl Spec {
         self.run_dir.join(format!("{}.log", self.name))
     }
 
-    fn pid_file(&self) -> PathBuf {
+    /// Where its process id is to be read.
+    pub(crate) fn pid_file(&self) -> PathBuf {
         self.run_dir.join(format!("{}.pid", self.name))
     }
 
     /// Starts it once.
-    async fn spawn(&self) -> anyhow::Result<Child> {
+    pub(crate) async fn spawn(&self) -> anyhow::Result<Child> {
         let log = OpenOptions::new().create(true).append(true).open(self.log());
         let log = log.with_context(|| format!("{} cannot be written", self.log().display()))?;
         let mut command = child::command(&self.program, self.on_our_death, self.run_as);
@@ -96,6 +100,7 @@ impl Spec {
 pub(crate) struct Process {
     name: String,
     log: PathBuf,
+    handle: supervisor::Handle,
     stop: DropGuard,
     supervisor: JoinHandle<()>,
     deaths: watch::Receiver<Option<ExitStatus>>,
@@ -110,8 +115,9 @@ impl Process {
         let child = spec.spawn().await?;
         let stop = CancellationToken::new();
         let (died, deaths) = watch::channel(None);
-        let supervisor = BACKGROUND.spawn(supervise(spec, child, stop.clone(), died));
-        Ok(Self { name, log, stop: stop.drop_guard(), supervisor, deaths })
+        let (supervisor, handle) = Supervisor::new(spec, child, stop.clone(), died);
+        let supervisor = BACKGROUND.spawn(supervisor.run());
+        Ok(Self { name, log, handle, stop: stop.drop_guard(), supervisor, deaths })
     }
 
     /// Waits until `probe` says that it can be used.
@@ -138,56 +144,17 @@ impl Process {
         Ok(())
     }
 
+    /// By which it is stopped, started and frozen while its stack goes on.
+    pub(crate) fn handle(&self) -> supervisor::Handle {
+        self.handle.clone()
+    }
+
     /// Stops it and waits until it is gone.
     pub(crate) async fn stop(self) {
         drop(self.stop);
         // A panic in the supervisor has been reported already, and the process dies with us.
         drop(self.supervisor.await);
     }
-}
-
-async fn supervise(
-    spec: Spec,
-    mut child: Child,
-    stop: CancellationToken,
-    died: watch::Sender<Option<ExitStatus>>,
-) {
-    let mut pause = Duration::ZERO;
-    loop {
-        let begun = Instant::now();
-        let status = tokio::select! {
-            status = child.wait() => status,
-            () = stop.cancelled() => {
-                end(&mut child, spec.stop, spec.grace).await;
-                break;
-            }
-        };
-        tracing::warn!(process = %spec.name, ?status, "ended and is started again");
-        died.send_replace(status.ok());
-        // At once for one that ran; one that ends as soon as it starts is given time to find what it misses.
-        pause = if begun.elapsed() > Duration::from_secs(1) {
-            Duration::ZERO
-        } else {
-            (pause * 2).clamp(Duration::from_millis(50), Duration::from_secs(1))
-        };
-        child = loop {
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled() => return remove_pid_file(&spec),
-            }
-            match spec.spawn().await {
-                Ok(child) => break child,
-                Err(error) => tracing::error!(process = %spec.name, "{error:#}"),
-            }
-            pause = Duration::from_secs(1);
-        };
-    }
-    remove_pid_file(&spec);
-}
-
-fn remove_pid_file(spec: &Spec) {
-    // It may be gone with its folder.
-    drop(fs::remove_file(spec.pid_file()));
 }
 
 /// What becomes of a child when nobody waits for it any more, for example after Ctrl-C.
@@ -207,7 +174,7 @@ pub(crate) async fn wait(mut child: Child, abandoned: Abandoned) -> anyhow::Resu
         tokio::select! {
             status = child.wait() => status,
             () = given_up.cancelled(), if abandoned == Abandoned::End => {
-                end(&mut child, Signal::SIGTERM, Duration::from_secs(20)).await;
+                end(&mut child, Signal::SIGTERM, ABANDONED_GRACE).await;
                 child.wait().await
             }
         }
@@ -218,6 +185,11 @@ pub(crate) async fn wait(mut child: Child, abandoned: Abandoned) -> anyhow::Resu
 /// Asks a child to end, then insists.
 pub(crate) async fn end(child: &mut Child, signal: Signal, grace: Duration) {
     send(child, signal);
+    gone(child, grace).await;
+}
+
+/// Waits until a child that has been asked to end is gone, and insists when it takes too long.
+pub(crate) async fn gone(child: &mut Child, grace: Duration) {
     if tokio::time::timeout(grace, child.wait()).await.is_err() {
         send(child, Signal::SIGKILL);
         drop(child.wait().await);

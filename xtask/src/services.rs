@@ -12,9 +12,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::process::{Process, Spec};
+use crate::supervisor::Handle;
 
-/// How long a service may take to finish what it is doing.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a service may take to finish what it is doing: more than its notice, its drain of 10 s and the relay's batch together.
+/// Source: delivery-and-security.md section 2.10.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// One of the four services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +152,14 @@ impl Running {
             Ok(Err(error)) => error.context(format!("{name} has ended")),
             Err(panic) => anyhow::Error::new(panic).context(format!("{name} has crashed")),
         })
+    }
+
+    /// Its process, where it is one of its own.
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        match &self.state {
+            State::Process(process) => Some(process.handle()),
+            State::Here { .. } => None,
+        }
     }
 
     /// Stops it, letting it finish what it is doing.

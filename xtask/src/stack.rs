@@ -16,6 +16,8 @@ use crate::plan::{Plan, urls};
 use crate::postgres::{Durability, Postgres};
 use crate::s3::S3;
 use crate::services::{Place, Running, Service};
+use crate::supervisor::Handle;
+use crate::toxic::OpenEdges;
 use crate::ui::Step;
 use crate::{demo, install, process, secrets, seed};
 
@@ -41,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) place: Place,
     /// How many of each.
     pub(crate) replicas: u8,
+    /// Whether every connection between its parts goes through a proxy that can be told to disturb it.
+    pub(crate) toxic: bool,
     /// Which rate limits.
     pub(crate) limits: Limits,
     /// What an empty database is filled with.
@@ -57,14 +61,22 @@ pub(crate) struct Stack {
     provider: Option<OauthProvider>,
     api: Vec<Running>,
     edge: Vec<Running>,
+    toxic: Option<OpenEdges>,
 }
 
 impl Stack {
     /// Starts everything and waits until all of it is ready.
     pub(crate) async fn start(&mut self, options: &Options) -> anyhow::Result<Info> {
         let plan = Plan::new(options)?;
+        if options.toxic {
+            self.toxic = Some(OpenEdges::open(&plan.edges).await?);
+        }
         let info = self.infrastructure(options, &plan).await?;
         self.services(options, &plan, &info).await?;
+        let processes = self.processes();
+        if let Some(toxic) = &mut self.toxic {
+            toxic.listen(&toxic_socket(options), processes)?;
+        }
         info.write(&options.run_dir.join("stack.json"))?;
         Ok(info)
     }
@@ -108,7 +120,7 @@ impl Stack {
             api: urls(&plan.api),
             web_sm: urls(&plan.web_sm),
             tui_sm: urls(&plan.tui_sm),
-            auth_gw: urls(&plan.auth_gw),
+            auth_gw: plan.public_urls(),
             auth_gw_admin: urls(&plan.auth_gw_admin),
             oauth_url: provider.url.clone(),
             database_url,
@@ -121,6 +133,7 @@ impl Stack {
             owner: None,
             owner_session: None,
             run_dir: options.run_dir.clone(),
+            toxic_url: options.toxic.then(|| format!("unix://{}", toxic_socket(options).display())),
         };
         if options.seed == Some(Seed::Demo) {
             let step = Step::quiet("demo");
@@ -156,7 +169,7 @@ impl Stack {
             .await
         };
         for (index, url) in info.api.iter().enumerate() {
-            let settings = plan.api_settings(index, info, nats);
+            let settings = plan.api_settings(index, info, nats, options.limits);
             self.api.push(start(Service::Api, index, settings, url).await?);
         }
         for (index, url) in info.web_sm.iter().enumerate() {
@@ -179,6 +192,13 @@ impl Stack {
         Ok(())
     }
 
+    /// Everything that is a process of its own.
+    fn processes(&self) -> Vec<Handle> {
+        let services = self.api.iter().chain(&self.edge).filter_map(Running::handle);
+        let nats = self.nats.iter().map(Nats::handle);
+        self.postgres.iter().map(Postgres::handle).chain(nats).chain(services).collect()
+    }
+
     /// Returns when one of the services that run inside this process has ended by itself.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         loop {
@@ -192,7 +212,10 @@ impl Stack {
     }
 
     /// Stops everything, from the outside in.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
+        if let Some(toxic) = &mut self.toxic {
+            toxic.restore().await;
+        }
         futures::future::join_all(self.edge.into_iter().map(Running::stop)).await;
         futures::future::join_all(self.api.into_iter().map(Running::stop)).await;
         let nats = async {
@@ -214,6 +237,11 @@ impl Stack {
         }
         process::settled().await;
     }
+}
+
+/// Where the edges and processes of a stack are controlled.
+fn toxic_socket(options: &Options) -> PathBuf {
+    options.run_dir.join("toxic.sock")
 }
 
 /// A folder of our own for a stack that leaves nothing behind. Those of runs that were killed are swept first.

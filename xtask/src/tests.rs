@@ -68,7 +68,7 @@ pub(crate) async fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
 
 async fn tiers(options: &TestOptions) -> anyhow::Result<Vec<Report>> {
     // What is missing comes first: whoever must install something by hand should not have to wait for a build.
-    if matches!(options.tier, Tier::Integration | Tier::E2e | Tier::All) {
+    if options.tier != Tier::Unit {
         install::postgres().await?;
         install::nats().await?;
     }
@@ -80,6 +80,7 @@ async fn tiers(options: &TestOptions) -> anyhow::Result<Vec<Report>> {
         Tier::Unit => vec![unit(options).await?],
         Tier::Integration => vec![integration(options).await?],
         Tier::E2e => vec![end_to_end(options).await?],
+        Tier::Faults => vec![faults(options).await?],
         Tier::All => {
             let unit = unit(options).await?;
             // Two browsers and a database per test want all of a small machine, and neither tier is lenient with time.
@@ -90,7 +91,8 @@ async fn tiers(options: &TestOptions) -> anyhow::Result<Vec<Report>> {
             } else {
                 (integration(options).await?, end_to_end(options).await?)
             };
-            vec![unit, integration, end_to_end]
+            // Alone, because what it measures is how long a recovery takes.
+            vec![unit, integration, end_to_end, faults(options).await?]
         }
     })
 }
@@ -104,7 +106,12 @@ async fn build(tier: Tier) -> anyhow::Result<()> {
     let wanted: &[&[&str]] = match tier {
         Tier::Unit => &[&["test", "--workspace", "--lib", "--bins", "--no-run"]],
         Tier::Integration | Tier::All => &[programs, tests],
-        Tier::E2e => &[programs],
+        Tier::E2e => {
+            &[programs, &["test", "--workspace", "--test", "nets", "--test", "sweeps", "--no-run"]]
+        }
+        Tier::Faults => {
+            &[programs, &["test", "--workspace", "--test", "faults", "--test", "toxic", "--no-run"]]
+        }
     };
     for arguments in wanted {
         let mut cargo = command(&paths::cargo());
@@ -121,7 +128,7 @@ async fn build(tier: Tier) -> anyhow::Result<()> {
 async fn unit(options: &TestOptions) -> anyhow::Result<Report> {
     let mut cargo = command(&paths::cargo());
     cargo.args(["test", "--workspace", "--lib", "--bins", "--no-fail-fast"]);
-    run_tier("unit", with_arguments(cargo, options), cargo_counts).await
+    run_tier("unit", with_arguments(cargo, options), cargo_counts, options).await
 }
 
 /// Tests against real servers, which they find by `AJET_TEST_*`.
@@ -149,6 +156,8 @@ async fn integration(options: &TestOptions) -> anyhow::Result<Report> {
     let mut cargo = command(&paths::cargo());
     cargo
         .args(["test", "--workspace", "--test", "*", "--no-fail-fast"])
+        // They have a whole stack around them, in tiers of their own.
+        .args(["--exclude", "ajet-nets", "--exclude", "ajet-faults"])
         .env("AJET_TEST_DATABASE_URL", postgres.url("postgres"))
         .env("AJET_TEST_NATS_URL", nats.url("admin"))
         // For tests that break one of their own.
@@ -160,7 +169,8 @@ async fn integration(options: &TestOptions) -> anyhow::Result<Report> {
         .env("AJET_TEST_S3_REGION", s3::REGION)
         .env("AJET_TEST_S3_ACCESS_KEY", &s3.access_key)
         .env("AJET_TEST_S3_SECRET_KEY", &s3.secret_key);
-    let report = run_tier("integration", with_arguments(cargo, options), cargo_counts).await;
+    let report =
+        run_tier("integration", with_arguments(cargo, options), cargo_counts, options).await;
     tokio::join!(postgres.stop(), nats.stop(), s3.stop());
     if let Err(error) = folder.close() {
         ui::note(format_args!("the servers' folder cannot be removed: {error}"));
@@ -168,24 +178,32 @@ async fn integration(options: &TestOptions) -> anyhow::Result<Report> {
     report
 }
 
-/// Browsers and terminals against a whole stack.
+/// Nets, browsers and terminals against a whole stack, and a sweep over what they left behind; `ajet-nets` has the
+/// order.
 async fn end_to_end(options: &TestOptions) -> anyhow::Result<Report> {
     let chromium = install::browser_tests().await?;
     let npm = paths::find_program("npm").context("npm is not to be found")?;
+    let nets = paths::bin_dir()?.join("ajet-nets");
     let mut with_stack = command(&paths::bin_dir()?.join("xtask"));
-    with_stack.args([
-        "with-stack",
-        "--seed",
-        "demo",
-        "--",
-        "/bin/sh",
-        "-c",
-        r#"cd "$AJET_E2E" && exec "$@""#,
-        "sh",
-    ]);
-    with_stack.arg(npm).args(["test", "--"]).args(&options.arguments);
-    with_stack.env("AJET_E2E", paths::e2e()).env("AJET_CHROMIUM", chromium);
-    run_tier("e2e", with_stack, playwright_counts).await
+    with_stack.args(["with-stack", "--seed", "demo", "--"]).arg(nets).args(&options.arguments);
+    with_stack
+        .env("AJET_CARGO", paths::cargo())
+        .env("AJET_NPM", npm)
+        .env("AJET_CHROMIUM", chromium)
+        // As much as our services ever say: the sweep is to find what any of it should not hold.
+        .env("AJET_LOG", "info,async_nats=warn,s3s=warn,s3s_fs=warn,ajet_shared=debug,ajet_api=debug,ajet_auth_gw=debug,ajet_web_sm=debug,ajet_tui_sm=debug")
+        .current_dir(paths::root());
+    run_tier("e2e", with_stack, either_counts, options).await
+}
+
+/// Faults, against a stack of separate processes that nothing else uses.
+async fn faults(options: &TestOptions) -> anyhow::Result<Report> {
+    let mut with_stack = command(&paths::bin_dir()?.join("xtask"));
+    with_stack
+        .args(["with-stack", "--separate", "--replicas", "2", "--toxic", "--"])
+        .arg(paths::cargo())
+        .args(["test", "--workspace", "--test", "faults", "--test", "toxic"]);
+    run_tier("faults", with_arguments(with_stack, options), cargo_counts, options).await
 }
 
 fn with_arguments(mut cargo: Command, options: &TestOptions) -> Command {
@@ -205,6 +223,7 @@ async fn run_tier(
     tier: &'static str,
     mut command: Command,
     count: fn(&str) -> (u64, u64),
+    options: &TestOptions,
 ) -> anyhow::Result<Report> {
     eprintln!("\n{tier} tests");
     let begun = Instant::now();
@@ -235,12 +254,14 @@ async fn run_tier(
     if status.success() && passed == 0 {
         ui::note(format_args!("{tier}: nothing was run"));
     }
+    // A part of a name may be in one tier only; a tier without any test has gone missing.
+    let is_complete = passed > 0 || !options.arguments.is_empty();
     Ok(Report {
         tier,
         passed,
         failures,
         failed: failed.into_inner(),
-        success: status.success(),
+        success: status.success() && is_complete,
         took: begun.elapsed(),
     })
 }
@@ -283,10 +304,16 @@ fn playwright_counts(line: &str) -> (u64, u64) {
     }
 }
 
+/// What cargo or Playwright says, where both speak.
+fn either_counts(line: &str) -> (u64, u64) {
+    let (cargo, playwright) = (cargo_counts(line), playwright_counts(line));
+    (cargo.0 + playwright.0, cargo.1 + playwright.1)
+}
+
 /// For tests of this module only.
 #[cfg(test)]
 mod counting {
-    use super::{cargo_counts, playwright_counts};
+    use super::{cargo_counts, either_counts, playwright_counts};
 
     #[test]
     fn cargo_is_understood() {
@@ -300,5 +327,12 @@ mod counting {
         assert_eq!(playwright_counts("  41 passed (1.2m)\n"), (41, 0));
         assert_eq!(playwright_counts("  2 failed\n"), (0, 2));
         assert_eq!(playwright_counts("  2 failed attempts were made\n"), (0, 0));
+    }
+
+    #[test]
+    fn both_are_understood_where_both_speak() {
+        assert_eq!(either_counts("test result: ok. 12 passed; 0 failed; 0 ignored"), (12, 0));
+        assert_eq!(either_counts("  41 passed (1.2m)\n"), (41, 0));
+        assert_eq!(either_counts("test passes ... ok"), (0, 0));
     }
 }

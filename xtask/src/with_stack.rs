@@ -30,6 +30,7 @@ pub(crate) async fn run(options: &WithStackOptions) -> anyhow::Result<ExitCode> 
         ports: PortChoice::Free,
         place: if options.separate { Place::Processes(bin_dir.clone()) } else { Place::Here },
         replicas: options.replicas,
+        toxic: options.toxic,
         limits: options.limits,
         seed: options.seed,
     };

@@ -2,22 +2,21 @@
 
 use ajet_shared::actions::Action;
 use ajet_shared::channel::{Channel, ChannelView, CreateChannel, UpdateChannel};
-use ajet_shared::db::audit;
-use ajet_shared::db::channel_members::{self, Going};
-use ajet_shared::db::channels::{self, Listed, NewChannel};
+use ajet_shared::db::channels::{self, Listed};
 use ajet_shared::http::{Json, Path, Query};
 use ajet_shared::id::{ChannelId, CommunityId};
+use ajet_shared::moderation::{Purge, Purged, SetNotifyLevel};
 use ajet_shared::page::{Page, PageQuery};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::paging::slice;
+use crate::acts;
 use crate::auth::{Caller, Member, Reader};
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::idempotency::IdempotencyKey;
 use crate::state::AppState;
 
@@ -29,6 +28,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(leave))
         .routes(routes!(archive))
         .routes(routes!(unarchive))
+        .routes(routes!(set_notify_level))
+        .routes(routes!(purge))
 }
 
 /// The channels of a community that the caller may see, by name, with what they have missed in each.
@@ -65,29 +66,10 @@ async fn create(
     if let Some(first) = key.replay(&mut tx, &caller, &request).await? {
         return Ok(first);
     }
-    let new = NewChannel {
-        community_id: id,
-        name: &request.name,
-        visibility: request.visibility,
-        topic: request.topic.as_ref(),
-        is_default: false,
-    };
-    let channel = channels::create(&mut tx, &caller.cause(), &new).await.map_err(name_taken)?;
-    let view = view(&mut tx, &caller, channel.id).await?;
+    let view = acts::channels::create_in(&mut tx, &caller, id, &request).await?;
     let answer = key.created(&mut tx, &caller, &view).await?;
     state.commit(tx).await?;
     Ok(answer)
-}
-
-/// One sentence for a name in use by any channel, also one the caller may not know of (A49).
-fn name_taken(error: sqlx::Error) -> ApiError {
-    ApiError::on_constraint(error, channels::NAME_KEY, || {
-        ApiError::Conflict("name-taken", "this name cannot be used here; choose another")
-    })
-}
-
-async fn view(conn: &mut PgConnection, caller: &Caller, id: ChannelId) -> ApiResult<ChannelView> {
-    channels::view(conn, caller.user_id(), id).await?.ok_or(ApiError::NotFound)
 }
 
 /// A channel as the caller sees it.
@@ -96,7 +78,7 @@ async fn view(conn: &mut PgConnection, caller: &Caller, id: ChannelId) -> ApiRes
 )]
 async fn get(State(state): State<AppState>, reader: Reader) -> ApiResult<Json<ChannelView>> {
     let mut conn = state.db.acquire().await?;
-    Ok(Json(view(&mut conn, &reader.caller, reader.access.channel.id).await?))
+    Ok(Json(acts::channels::view(&mut conn, &reader.caller, reader.access.channel.id).await?))
 }
 
 /// Renames a channel or changes its topic.
@@ -109,19 +91,7 @@ async fn update(
     member: Member,
     Json(change): Json<UpdateChannel>,
 ) -> ApiResult<Json<ChannelView>> {
-    let (mut tx, access) = member.begin(&state, Action::ReadChannel).await?;
-    if change.name.is_some() {
-        member.caller.permit(Action::RenameChannel, &access.resource())?;
-    }
-    if change.topic.is_some() {
-        member.caller.permit(Action::SetTopic, &access.resource())?;
-    }
-    channels::update(&mut tx, &member.caller.cause(), access.channel.id, &change)
-        .await
-        .map_err(name_taken)?;
-    let view = view(&mut tx, &member.caller, access.channel.id).await?;
-    state.commit(tx).await?;
-    Ok(Json(view))
+    Ok(Json(acts::channels::update(&state, &member, &change).await?))
 }
 
 /// Joins a public channel.
@@ -130,17 +100,7 @@ async fn update(
     responses((status = 200, body = ChannelView))
 )]
 async fn join(State(state): State<AppState>, member: Member) -> ApiResult<Json<ChannelView>> {
-    let (mut tx, access) = member.begin(&state, Action::JoinChannel).await?;
-    channel_members::join(
-        &mut tx,
-        &member.caller.cause(),
-        access.channel.id,
-        member.caller.user_id(),
-    )
-    .await?;
-    let view = view(&mut tx, &member.caller, access.channel.id).await?;
-    state.commit(tx).await?;
-    Ok(Json(view))
+    Ok(Json(acts::channels::join(&state, &member).await?))
 }
 
 /// Leaves a channel.
@@ -149,16 +109,7 @@ async fn join(State(state): State<AppState>, member: Member) -> ApiResult<Json<C
     responses((status = 204, description = "No longer in the channel"))
 )]
 async fn leave(State(state): State<AppState>, member: Member) -> ApiResult<StatusCode> {
-    leave_channel(&state, &member).await
-}
-
-/// Leaves a channel: by this route, or by taking oneself out of its members.
-pub(super) async fn leave_channel(state: &AppState, member: &Member) -> ApiResult<StatusCode> {
-    let user_id = member.caller.user_id();
-    let (mut tx, access) = member.begin_ending(state, Action::LeaveChannel, user_id).await?;
-    let cause = member.caller.cause();
-    channel_members::remove(&mut tx, &cause, access.channel.id, user_id, Going::Left).await?;
-    state.commit(tx).await?;
+    acts::channels::leave(&state, &member).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -168,7 +119,7 @@ pub(super) async fn leave_channel(state: &AppState, member: &Member) -> ApiResul
     responses((status = 200, body = Channel))
 )]
 async fn archive(State(state): State<AppState>, member: Member) -> ApiResult<Json<Channel>> {
-    set_archived(&state, &member, true).await
+    Ok(Json(acts::channels::set_archived(&state, &member, true).await?))
 }
 
 /// Opens an archived channel again.
@@ -177,23 +128,41 @@ async fn archive(State(state): State<AppState>, member: Member) -> ApiResult<Jso
     responses((status = 200, body = Channel))
 )]
 async fn unarchive(State(state): State<AppState>, member: Member) -> ApiResult<Json<Channel>> {
-    set_archived(&state, &member, false).await
+    Ok(Json(acts::channels::set_archived(&state, &member, false).await?))
 }
 
-async fn set_archived(
-    state: &AppState,
-    member: &Member,
-    archived: bool,
-) -> ApiResult<Json<Channel>> {
-    let (mut tx, access) = member.begin(state, Action::ArchiveChannel).await?;
-    let cause = member.caller.cause();
-    let channel = channels::set_archived(&mut tx, &cause, access.channel.id, archived).await?;
-    if access.channel.archived_at.is_some() != archived {
-        let action = if archived { "channel.archived" } else { "channel.unarchived" };
-        let entry =
-            audit::Entry::done(action).within(channel.community_id).on("channel", channel.id);
-        audit::insert(&mut tx, &cause, &entry).await?;
+/// Chooses what of a channel notifies the caller: everything, mentions, or nothing, which mutes it.
+#[utoipa::path(
+    put, path = "/api/channels/{id}/notify-level", tag = "channels", params(("id" = ChannelId, Path)), request_body = SetNotifyLevel,
+    responses((status = 200, body = ChannelView))
+)]
+async fn set_notify_level(
+    State(state): State<AppState>,
+    member: Member,
+    Json(request): Json<SetNotifyLevel>,
+) -> ApiResult<Json<ChannelView>> {
+    Ok(Json(acts::channels::set_notify_level(&state, &member, request.notify_level).await?))
+}
+
+/// Deletes the newest messages of a channel, replies included. Admins up to 100 at once, owners up to 500.
+#[utoipa::path(
+    post, path = "/api/channels/{id}/purge", tag = "channels", params(("id" = ChannelId, Path)), request_body = Purge,
+    responses((status = 200, body = Purged))
+)]
+async fn purge(
+    State(state): State<AppState>,
+    member: Member,
+    key: IdempotencyKey,
+    Json(request): Json<Purge>,
+) -> ApiResult<Response> {
+    let mut tx = state.db.begin().await?;
+    if let Some(answer) = key.replay(&mut tx, &member.caller, &request).await? {
+        return Ok(answer);
     }
+    let purged = acts::moderation::purge_in(&mut tx, &member, request.count).await?;
+    let body = Purged { deleted: purged.deleted };
+    let answer = key.done(&mut tx, &member.caller, &body).await?;
     state.commit(tx).await?;
-    Ok(Json(channel))
+    state.discard(purged.files);
+    Ok(answer)
 }

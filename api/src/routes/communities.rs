@@ -86,7 +86,7 @@ async fn get(
     Ok(Json(db::communities::find(&mut conn, id).await?.ok_or(ApiError::NotFound)?))
 }
 
-/// Renames a community.
+/// Renames a community, or says whether its plain members may make invites.
 #[utoipa::path(
     patch, path = "/api/communities/{id}", tag = "communities", params(("id" = CommunityId, Path)), request_body = UpdateCommunity,
     responses((status = 200, body = Community))

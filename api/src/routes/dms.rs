@@ -3,7 +3,6 @@
 use ajet_shared::actions::Scope;
 use ajet_shared::channel::ChannelView;
 use ajet_shared::db::channels::{self, Listed};
-use ajet_shared::db::community_members;
 use ajet_shared::http::{Json, Query};
 use ajet_shared::id::UserId;
 use ajet_shared::page::{Page, PageQuery};
@@ -14,12 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::paging::slice;
+use crate::acts;
 use crate::auth::Caller;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::state::AppState;
-
-/// People in one direct message, the one who opens it included.
-const PEOPLE_MAX: usize = 9;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, open))
@@ -58,26 +55,6 @@ async fn open(
     caller: Caller,
     Json(request): Json<OpenDirect>,
 ) -> ApiResult<(StatusCode, Json<ChannelView>)> {
-    caller.scope(Scope::MessagesWrite)?;
-    let mut people = request.user_ids;
-    people.push(caller.user_id());
-    people.sort_unstable();
-    people.dedup();
-    if !(2..=PEOPLE_MAX).contains(&people.len()) {
-        return Err(ApiError::Validation(format!(
-            "user_ids names 1 to {} other people",
-            PEOPLE_MAX - 1
-        )));
-    }
-    let mut tx = state.db.begin().await?;
-    for other in people.iter().filter(|id| **id != caller.user_id()) {
-        if !community_members::share_community(&mut tx, caller.user_id(), *other).await? {
-            return Err(ApiError::NotFound);
-        }
-    }
-    let (channel, new) = channels::open_direct(&mut tx, &caller.cause(), &people).await?;
-    let view =
-        channels::view(&mut tx, caller.user_id(), channel.id).await?.ok_or(ApiError::NotFound)?;
-    state.commit(tx).await?;
+    let (view, new) = acts::talk::open_direct(&state, &caller, &request.user_ids).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(view)))
 }

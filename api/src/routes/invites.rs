@@ -1,39 +1,25 @@
 //! Invites to a community, and accepting one.
 
 use ajet_shared::actions::Action;
-use ajet_shared::clock;
 use ajet_shared::community::{Community, Role};
-use ajet_shared::db::invites::{self, NewInvite};
+use ajet_shared::db::invites;
 use ajet_shared::http::{Json, Path, Query};
 use ajet_shared::id::{CommunityId, InviteId};
 use ajet_shared::invite::{CreateInvite, CreatedInvite, Invite};
 use ajet_shared::page::{Page, PageQuery};
-use ajet_shared::token::{Token, TokenKind};
-use ajet_shared::verify;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::paging::keyset_from_end;
+use crate::acts;
 use crate::auth::Caller;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::idempotency::IdempotencyKey;
 use crate::state::AppState;
-
-/// Uses of an invite that does not say. Source: delivery-and-security.md section 3.11.
-const USES_DEFAULT: i32 = 1;
-/// Uses an invite may have.
-const USES_MAX: i32 = 1000;
-/// Life of an invite that does not say. Source: delivery-and-security.md section 3.11.
-const LIFE_DEFAULT: Duration = Duration::days(7);
-/// Shortest life of an invite.
-const LIFE_MIN: Duration = Duration::minutes(1);
-/// Longest life of an invite.
-const LIFE_MAX: Duration = Duration::days(90);
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -71,40 +57,15 @@ async fn create(
     Path(id): Path<CommunityId>,
     Json(request): Json<CreateInvite>,
 ) -> ApiResult<Response> {
-    let role = request.role.unwrap_or(Role::Member);
-    let max_uses = request.max_uses.unwrap_or(USES_DEFAULT);
-    if !(1..=USES_MAX).contains(&max_uses) {
-        return Err(ApiError::Validation(format!("max_uses is 1 to {USES_MAX}")));
-    }
-    let life = request.expires_in_seconds.map_or(LIFE_DEFAULT, Duration::seconds);
-    if !(LIFE_MIN..=LIFE_MAX).contains(&life) {
-        return Err(ApiError::Validation(format!(
-            "expires_in_seconds is {} to {}",
-            LIFE_MIN.whole_seconds(),
-            LIFE_MAX.whole_seconds()
-        )));
-    }
-    let token = Token::generate(TokenKind::Invite);
-    // Hashed before the transaction begins: it takes milliseconds.
-    let token_hash = verify::hash(&token).await?;
+    let prepared = acts::invites::prepare(&request).await?;
     let mut tx = state.db.begin().await?;
+    let role = request.role.unwrap_or(Role::Member);
     caller.community(&mut tx, id, Action::CreateInvite(role)).await?;
     if let Some(first) = key.replay(&mut tx, &caller, &request).await? {
         return Ok(first);
     }
-    let new = NewInvite {
-        community_id: id,
-        selector: token.selector(),
-        token_hash: &token_hash,
-        role,
-        max_uses: Some(max_uses),
-        expires_at: Some(clock::now() + life),
-        created_by: caller.user_id(),
-    };
-    let invite = invites::insert(&mut tx, &caller.cause(), &new).await?;
-    let code = token.expose().to_owned();
-    let url = format!("{}/invite/{code}", state.public_url);
-    let answer = key.created_secret(&mut tx, &caller, &CreatedInvite { invite, code, url }).await?;
+    let created = acts::invites::create_in(&mut tx, &state, &caller, id, &prepared).await?;
+    let answer = key.created_secret(&mut tx, &caller, &created).await?;
     state.commit(tx).await?;
     Ok(answer)
 }
@@ -119,11 +80,7 @@ async fn revoke(
     caller: Caller,
     Path((id, invite_id)): Path<(CommunityId, InviteId)>,
 ) -> ApiResult<StatusCode> {
-    let mut tx = state.db.begin().await?;
-    caller.community(&mut tx, id, Action::ManageInvites).await?;
-    invites::find(&mut tx, id, invite_id).await?.ok_or(ApiError::NotFound)?;
-    invites::revoke(&mut tx, &caller.cause(), id, invite_id).await?;
-    state.commit(tx).await?;
+    acts::invites::revoke(&state, &caller, id, invite_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -144,16 +101,6 @@ async fn accept(
     caller: Caller,
     Json(request): Json<AcceptInvite>,
 ) -> ApiResult<(StatusCode, Json<Community>)> {
-    caller.session()?;
-    let token = Token::parse(TokenKind::Invite, &request.code).map_err(|_| ApiError::NotFound)?;
-    let offer = invites::find_offer(&mut *state.db.acquire().await?, token.selector())
-        .await?
-        .ok_or(ApiError::NotFound)?;
-    if !verify::matches(&token, &offer.token_hash).await? {
-        return Err(ApiError::NotFound);
-    }
-    let mut tx = state.db.begin().await?;
-    let community = invites::redeem(&mut tx, &caller.cause(), offer.id, caller.user_id()).await?;
-    state.commit(tx).await?;
+    let community = acts::invites::accept(&state, &caller, &request.code).await?;
     Ok((StatusCode::CREATED, Json(community)))
 }

@@ -1,7 +1,7 @@
 //! `/api/me`: the caller's own profile and sessions.
 
 use ajet_shared::db::{self, audit, outbox};
-use ajet_shared::events::{Envelope, Event, SessionRevoked, UserChanged};
+use ajet_shared::events::{Envelope, Event, SessionRevoked};
 use ajet_shared::http::{Json, Path};
 use ajet_shared::id::SessionId;
 use ajet_shared::page::Page;
@@ -12,12 +12,10 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::{Caller, Tx};
+use crate::acts;
+use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
-
-/// Characters of a status text.
-const STATUS_TEXT_MAX_CHARS: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -41,55 +39,7 @@ async fn update(
     caller: Caller,
     Json(change): Json<UpdateMe>,
 ) -> ApiResult<Json<Me>> {
-    caller.session()?;
-    check_status(&change)?;
-    let mut tx = state.db.begin().await?;
-    let changed = db::users::update(&mut tx, caller.user_id(), &change).await.map_err(|error| {
-        ApiError::on_constraint(error, db::users::USERNAME_KEY, || {
-            ApiError::Conflict("username-taken", "this username is taken")
-        })
-    })?;
-    let me = db::users::me(&mut tx, caller.user_id()).await?.ok_or(ApiError::Unauthenticated)?;
-    if changed {
-        announce(&mut tx, &caller, &me).await?;
-    }
-    state.commit(tx).await?;
-    Ok(Json(me))
-}
-
-fn check_status(change: &UpdateMe) -> ApiResult<()> {
-    if let Some(text) = &change.status_text {
-        let visible = !text.chars().any(ajet_shared::names::is_invisible_in_line);
-        if text.chars().count() > STATUS_TEXT_MAX_CHARS || !visible {
-            return Err(ApiError::Validation(format!(
-                "a status is one line of at most {STATUS_TEXT_MAX_CHARS} characters"
-            )));
-        }
-    }
-    if let Some(emoji) = change.status_emoji.as_deref().filter(|emoji| !emoji.trim().is_empty()) {
-        emoji
-            .trim()
-            .parse::<ajet_shared::names::Emoji>()
-            .map_err(|_| ApiError::Validation("a status emoji is one emoji".to_owned()))?;
-    }
-    Ok(())
-}
-
-/// Tells each of the caller's communities how they are drawn there now.
-async fn announce(tx: &mut Tx, caller: &Caller, me: &Me) -> ApiResult<()> {
-    let cause = caller.cause();
-    for (_, community_id) in db::users::communities(tx, &[me.user.id]).await? {
-        let user = db::users::author(tx, me.user.id, Some(community_id)).await?;
-        let changed = UserChanged {
-            user,
-            status_text: me.user.status_text.clone(),
-            status_emoji: me.user.status_emoji.clone(),
-        };
-        let envelope = Envelope::new(Event::UserUpdated(changed), cause.actor_id, cause.at);
-        outbox::push(tx, &envelope.in_community(community_id).traced(cause.trace_id.clone()))
-            .await?;
-    }
-    Ok(())
+    Ok(Json(acts::me::update(&state, &caller, &change).await?))
 }
 
 /// Where the caller is signed in, newest first.

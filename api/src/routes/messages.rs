@@ -135,8 +135,15 @@ async fn create(
     Path(channel_id): Path<ChannelId>,
     Json(request): Json<CreateRequest>,
 ) -> ApiResult<(StatusCode, HeaderMap, Json<Message>)> {
+    let text = sized(request.body_md)?;
+    // Files need no text.
+    let body_md = if request.attachment_ids.is_empty() {
+        MessageBody::try_from(text)
+    } else {
+        MessageBody::or_none(text)
+    };
     let request = PostMessage {
-        body_md: body(request.body_md)?,
+        body_md: body_md.map_err(|error| ApiError::Validation(error.to_string()))?,
         client_msg_id: request.client_msg_id,
         parent_id: request.parent_id,
         attachment_ids: request.attachment_ids,
@@ -152,12 +159,12 @@ async fn create(
     Ok((StatusCode::CREATED, headers, Json(posted.message)))
 }
 
-/// A text that is too large to be looked at is 413, one that is not a message 422.
-fn body(text: String) -> ApiResult<MessageBody> {
+/// A text that is too large to be looked at is 413.
+fn sized(text: String) -> ApiResult<String> {
     if text.len() > MESSAGE_BODY_MAX_BYTES {
         return Err(Problem::new(413, "too-large", "The message is too large").into());
     }
-    MessageBody::try_from(text).map_err(|error| ApiError::Validation(error.to_string()))
+    Ok(text)
 }
 
 /// A message.
@@ -214,14 +221,16 @@ async fn update(
     Path(id): Path<MessageId>,
     Json(request): Json<EditRequest>,
 ) -> ApiResult<Json<Message>> {
-    let text = body(request.body_md)?;
+    let text = MessageBody::try_from(sized(request.body_md)?)
+        .map_err(|error| ApiError::Validation(error.to_string()))?;
     let mut tx = state.db.begin().await?;
     let (located, access) = act_on(&mut tx, &caller, id, Action::EditMessage).await?;
     if located.deleted {
         return Err(GONE);
     }
-    if changing::edit(&mut tx, &caller.actor, &caller.cause(), &access, id, &text).await?.is_none()
-    {
+    let (cause, limit) = (caller.cause(), Some(state.limits.mention));
+    let edited = changing::edit(&mut tx, &caller.actor, &cause, &access, id, &text, limit).await?;
+    if edited.is_none() {
         // It says that already: nothing happened, and nothing is told.
         tx.rollback().await?;
         return whole(&mut *state.db.acquire().await?, &caller, id).await;
@@ -249,22 +258,7 @@ async fn delete(
     let (located, access) = act_on(&mut tx, &caller, id, Action::DeleteMessage).await?;
     if let Some(files) = changing::delete(&mut tx, &caller.cause(), &access, id, &located).await? {
         state.commit(tx).await?;
-        discard(&state, files);
+        state.discard(files);
     }
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Removes files from the store behind the caller's back: nobody can reach them any more, so it may fail.
-fn discard(state: &AppState, keys: Vec<String>) {
-    if keys.is_empty() {
-        return;
-    }
-    let storage = state.storage.clone();
-    tokio::spawn(async move {
-        for key in keys {
-            if let Err(error) = storage.delete(&key).await {
-                tracing::warn!(%error, key, "a deleted file is still in the store");
-            }
-        }
-    });
 }

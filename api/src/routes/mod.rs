@@ -1,20 +1,26 @@
 //! The routes, one file per resource, and the middleware around them.
 
 mod channels;
+mod commands;
 mod communities;
 mod dms;
 mod files;
 mod heartbeat;
+mod hooks;
 mod invites;
 mod me;
 mod members;
 mod messages;
+mod moderation;
 mod openapi;
 mod paging;
 mod reactions;
 mod read_state;
+mod search;
 mod sync;
+mod tokens;
 mod users;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -64,15 +70,21 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(users::routes())
         .merge(communities::routes())
         .merge(members::routes())
+        .merge(moderation::routes())
         .merge(invites::routes())
         .merge(channels::routes())
+        .merge(commands::routes())
         .merge(dms::routes())
         .merge(messages::routes())
         .merge(reactions::routes())
         .merge(read_state::routes())
+        .merge(search::routes())
         .merge(files::routes())
         .merge(heartbeat::routes())
         .merge(sync::routes())
+        .merge(webhooks::routes())
+        .merge(tokens::routes())
+        .merge(hooks::routes())
 }
 
 /// Before the schema is current nothing is served.

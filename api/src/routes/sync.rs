@@ -47,6 +47,10 @@ async fn cursor(state: &AppState) -> ApiResult<Position> {
     }
     let mut conn = state.db.acquire().await?;
     let epoch = db::meta::epoch(&mut conn).await?;
-    let seq = db::outbox::newest_stream_seq(&mut conn, epoch).await?.unwrap_or(0);
-    Ok(Position { epoch, seq: u64::try_from(seq).unwrap_or(0) })
+    let newest = db::outbox::newest_mark(&mut conn, epoch).await?;
+    let seq = match newest {
+        Some(mark) => mark.stream_seq.unsigned_abs(),
+        None => db::meta::epoch_start(&mut conn).await?.unwrap_or(0),
+    };
+    Ok(Position { epoch, seq })
 }

@@ -252,3 +252,50 @@ async fn repeating_a_creation_gives_the_first_answer() {
     ann.post_once(&three, &path, json!({})).await.expect(StatusCode::CREATED);
     ann.post_once(&three, &path, json!({})).await.expect_problem(409, "already-created");
 }
+
+#[tokio::test]
+async fn members_invite_members_where_the_community_lets_them() {
+    let app = App::start().await;
+    let (ann, ben) = (app.user("ann").await, app.user("ben").await);
+    let (id, general) = app.community(&ann, "Team").await;
+    app.join(&ann, &ben, &id).await;
+    let (community, invites) =
+        (format!("/api/communities/{id}"), format!("/api/communities/{id}/invites"));
+    let slash = async || {
+        ben.post("/api/commands", json!({ "channel_id": general, "text": "/invite" })).await
+    };
+    let policy = async |on: bool| {
+        let changed = ann.patch(&community, json!({ "members_may_invite": on })).await;
+        assert_eq!(changed.expect(StatusCode::OK)["members_may_invite"], on);
+    };
+    ben.post(&invites, json!({})).await.expect_problem(403, "forbidden");
+    slash().await.expect_problem(403, "forbidden");
+    ben.patch(&community, json!({ "members_may_invite": true }))
+        .await
+        .expect_problem(403, "forbidden");
+
+    policy(true).await;
+    let told = app.newest("community.updated").await;
+    assert_eq!(told.1["data"]["community"]["members_may_invite"], true);
+    assert_eq!(app.audit().await.iter().filter(|act| *act == "policy.changed").count(), 1);
+    let invite = ben.post(&invites, json!({})).await.expect(StatusCode::CREATED);
+    assert_eq!(invite["role"], "member");
+    assert!(text(&slash().await.expect(StatusCode::OK)["body_md"]).contains("/invite/"));
+    // Members let in members, and the list stays the admins'.
+    ben.post(&invites, json!({ "role": "admin" })).await.expect_problem(403, "forbidden");
+    ben.get(&invites).await.expect_problem(403, "forbidden");
+    // Saying it again is no change.
+    let before = app.outbox().await.len();
+    policy(true).await;
+    assert_eq!(app.outbox().await.len(), before);
+    assert_eq!(app.audit().await.iter().filter(|act| *act == "policy.changed").count(), 1);
+
+    // Whoever left the channel may still invite by a link from there.
+    ben.post(&format!("/api/channels/{general}/leave"), json!({}))
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    slash().await.expect(StatusCode::OK);
+    policy(false).await;
+    ben.post(&invites, json!({})).await.expect_problem(403, "forbidden");
+    slash().await.expect_problem(403, "not-joined");
+}

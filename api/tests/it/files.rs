@@ -175,3 +175,33 @@ async fn a_store_that_is_away_is_503_and_text_goes_on() {
     answer.expect_problem(503, "unavailable");
     post(&ann, &general, &[file]).await;
 }
+
+#[tokio::test]
+async fn files_need_no_text() {
+    let app = App::start().await;
+    let (ann, ben) = (app.user("ann").await, app.user("ben").await);
+    let (id, general) = app.community(&ann, "Team").await;
+    app.join(&ann, &ben, &id).await;
+    let path = format!("/api/channels/{general}/messages");
+    for body in ["", " \n"] {
+        let file = upload(&app, ann.user_id, &general, "plan.txt", "text/plain").await;
+        let request =
+            json!({ "body_md": body, "client_msg_id": Uuid::now_v7(), "attachment_ids": [file] });
+        let posted = ann.post(&path, request.clone()).await.expect(StatusCode::CREATED);
+        assert_eq!(
+            (&posted["body_md"], &posted["attachments"][0]["id"]),
+            (&json!(""), &json!(file))
+        );
+        assert_eq!(ann.post(&path, request).await.expect(StatusCode::OK)["id"], posted["id"]);
+    }
+    let (_, created) = app.newest("message.created").await;
+    assert_eq!(created["data"]["body_md"], "");
+    // Nothing at all is no message.
+    let nothing = json!({ "body_md": "", "client_msg_id": Uuid::now_v7(), "attachment_ids": [] });
+    ann.post(&path, nothing).await.expect_problem(422, "validation");
+    // A text comes with an edit, and cannot go by one.
+    let message = format!("/api/messages/{}", text(&created["data"]["id"]));
+    let edited = ann.patch(&message, json!({ "body_md": "the plan" })).await.expect(StatusCode::OK);
+    assert_eq!(edited["body_md"], "the plan");
+    ann.patch(&message, json!({ "body_md": "" })).await.expect_problem(422, "validation");
+}

@@ -8,6 +8,7 @@ use ajet_shared::db::sessions::{self, NewSession, SessionKind};
 use ajet_shared::db::testing::TestDatabase;
 use ajet_shared::db::users::{self, NewUser};
 use ajet_shared::id::{SessionId, UserId};
+use ajet_shared::rate::LimitMode;
 use ajet_shared::secret::Secret;
 use ajet_shared::token::{Token, TokenKind};
 use ajet_shared::user::UserKind;
@@ -295,6 +296,11 @@ pub(crate) fn config(
         s3_access_key: Secret::from(s3("ACCESS_KEY", "ajet")),
         s3_secret_key: Secret::from(s3("SECRET_KEY", "not-a-secret")),
         edge_secret: Secret::from(EDGE_SECRET.to_owned()),
+        limits: LimitMode::Relaxed,
+        limit_mention: "200/3600".parse().unwrap(),
+        limit_dm_new: "20/3600".parse().unwrap(),
+        limit_invite_create: "20/86400".parse().unwrap(),
+        limit_search: "20/60".parse().unwrap(),
     }
 }
 
@@ -315,6 +321,11 @@ impl Client {
     /// The same person at another instance.
     pub(crate) fn at(&self, instance: &Instance) -> Self {
         Self { base: instance.base.clone(), ..self.clone() }
+    }
+
+    /// Whoever comes with this token.
+    pub(crate) fn with_bearer(&self, token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..self.clone() }
     }
 
     /// Posts with an `Idempotency-Key`.

@@ -6,18 +6,29 @@
 )]
 
 mod channels;
+mod commands;
 mod communities;
 mod edges;
 mod files;
 mod harness;
+mod hooks;
 mod invites;
+mod limits;
 mod me;
 mod messages;
+mod moderation;
 mod posting;
 mod races;
 mod reactions;
 mod read_state;
 mod relay;
+mod relay_lead;
+mod relay_loss;
+mod rights;
 mod schema;
+mod search;
 mod sync;
+mod tokens;
+mod verify;
 mod visibility;
+mod webhooks;

@@ -1,5 +1,7 @@
 //! Posting: once for each key, in an order without gaps, with everybody told who is to be told.
 
+use std::time::{Duration, Instant};
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -39,6 +41,49 @@ async fn told(app: &App, from: usize) -> Vec<(String, String, Value)> {
 
 fn kinds(events: &[(String, String, Value)]) -> Vec<&str> {
     events.iter().map(|(kind, ..)| kind.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_channel_that_is_locked_holds_nobody_else_up() {
+    let app = App::start().await;
+    let (ann, ben, id, general) = team(&app).await;
+    let other = ann
+        .post(
+            &format!("/api/communities/{id}/channels"),
+            json!({ "name": "other", "visibility": "public" }),
+        )
+        .await
+        .expect(StatusCode::CREATED);
+    let other = text(&other["id"]);
+    let mut lock = app.db.begin().await.unwrap();
+    sqlx::query("SELECT id FROM channels WHERE id = $1::uuid FOR UPDATE")
+        .bind(&general)
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let path = format!("/api/channels/{general}/messages");
+    let held = futures::future::join_all((0..40).map(async |_| {
+        let begun = Instant::now();
+        let request = json!({ "body_md": "held up", "client_msg_id": new_key() });
+        (ben.post(&path, request).await, begun.elapsed())
+    }));
+    let others = async {
+        for _ in 0..10 {
+            let begun = Instant::now();
+            say(&ann, &other, "goes on").await;
+            assert_eq!(ann.get("/readyz").await.status, StatusCode::OK);
+            assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let (held, ()) = tokio::join!(held, others);
+    for (answer, took) in held {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers["retry-after"], "2");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    lock.rollback().await.unwrap();
+    say(&ben, &general, "it is free again").await;
 }
 
 #[tokio::test]

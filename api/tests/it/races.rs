@@ -286,6 +286,52 @@ async fn nothing_is_written_after_a_channel_is_archived() {
 }
 
 #[tokio::test]
+async fn two_who_archive_a_channel_at_once_archive_it_once() {
+    let app = App::start().await;
+    let (ann, ben, id, general) = team(&app).await;
+    ann.patch(&member(&id, &ben), json!({ "role": "admin" })).await.expect(StatusCode::OK);
+    for archived in [true, false] {
+        let mut first = app.db.begin().await.unwrap();
+        let cause = Cause::by(ann.user_id);
+        channels::set_archived(&mut first, &cause, channel_id(&general), archived).await.unwrap();
+        let word = if archived { "archive" } else { "unarchive" };
+        let again = post(&ben, format!("/api/channels/{general}/{word}"), json!({}));
+        after(&app, first, again).await.expect(StatusCode::OK);
+    }
+    // The transactions above write none: that is their caller's.
+    let audit = app.audit().await;
+    assert!(!audit.iter().any(|action| action.starts_with("channel.")), "{audit:?}");
+}
+
+#[tokio::test]
+async fn nobody_opens_a_conversation_with_somebody_who_is_being_removed() {
+    let app = App::start().await;
+    let (ann, ben, id, _) = team(&app).await;
+    let cleo = app.user("cleo").await;
+    app.join(&ann, &cleo, &id).await;
+    let cause = Cause::by(ann.user_id);
+    let mut first = app.db.begin().await.unwrap();
+    let gone = community_members::remove(
+        &mut first,
+        &cause,
+        community_id(&id),
+        ben.user_id,
+        Going::Removed,
+    );
+    assert!(gone.await.unwrap());
+    let requests = vec![
+        post(&cleo, "/api/dms".into(), json!({ "user_ids": [ben.user_id] })),
+        post(&ben, "/api/dms".into(), json!({ "user_ids": [cleo.user_id] })),
+        post(&cleo, "/api/dms".into(), json!({ "user_ids": [ann.user_id, ben.user_id] })),
+    ];
+    for answer in behind(&app, first, requests).await {
+        answer.expect_problem(404, "not-found");
+    }
+    let cleo = cleo.get("/api/dms").await.expect(StatusCode::OK);
+    assert_eq!(cleo["items"], json!([]));
+}
+
+#[tokio::test]
 async fn nobody_replies_to_a_message_that_is_being_deleted() {
     let app = App::start().await;
     let (ann, ben, _, general) = team(&app).await;
@@ -422,4 +468,53 @@ async fn acts_on_the_same_people_at_once_never_lock_each_other_out() {
         }
         assert!(!is_in(&app, &secret, &cleo).await && !is_in(&app, &general, &cleo).await);
     }
+}
+
+/// A purge and somebody who marks everything read want the same rows: both take them in one order.
+#[tokio::test]
+async fn a_purge_and_a_reader_do_not_wait_for_each_other() {
+    let app = App::start().await;
+    let (ann, ben, _, general) = team(&app).await;
+    for n in 0..2 {
+        say(&ben, &general, &format!("{n} @ann")).await;
+    }
+    let held: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM notifications ORDER BY id")
+        .fetch_all(&app.db)
+        .await
+        .unwrap();
+    assert_eq!(held.len(), 2);
+    // A reader who has come as far as the first of them.
+    let mut first = app.db.begin().await.unwrap();
+    lock(&mut first, held[0]).await;
+    let purge = post(&ann, format!("/api/channels/{general}/purge"), json!({ "count": 2 }));
+    let purge = tokio::spawn(purge);
+    eventually("the purge waits", async || waiting(&app.db).await == 1).await;
+    lock(&mut first, held[1]).await;
+    first.commit().await.unwrap();
+    assert_eq!(purge.await.unwrap().expect(StatusCode::OK)["deleted"], 2);
+
+    // And a purge that has come as far as the first of them, and a reader.
+    for n in 0..2 {
+        say(&ben, &general, &format!("{n} @ann")).await;
+    }
+    let held: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM notifications ORDER BY id")
+        .fetch_all(&app.db)
+        .await
+        .unwrap();
+    let mut first = app.db.begin().await.unwrap();
+    lock(&mut first, held[0]).await;
+    let read = tokio::spawn(post(&ann, "/api/notifications/read".into(), json!({})));
+    eventually("the reader waits", async || waiting(&app.db).await == 1).await;
+    lock(&mut first, held[1]).await;
+    first.commit().await.unwrap();
+    read.await.unwrap().expect(StatusCode::NO_CONTENT);
+}
+
+/// Takes a notification, at once or not at all.
+async fn lock(tx: &mut sqlx::PgConnection, id: Uuid) {
+    sqlx::query("SELECT FROM notifications WHERE id = $1 FOR UPDATE NOWAIT")
+        .bind(id)
+        .execute(tx)
+        .await
+        .unwrap();
 }

@@ -1,5 +1,10 @@
 //! Read marks, unread counts and notifications: the same on every client of a person.
 
+use ajet_shared::actions::Actor;
+use ajet_shared::db::Cause;
+use ajet_shared::db::posting::{self, Draft};
+use ajet_shared::id::ClientMessageId;
+use ajet_shared::message::{MessageKind, PostMessage};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -110,4 +115,100 @@ async fn notifications_are_listed_and_marked_read() {
     ben.post("/api/notifications/read", json!({})).await.expect(StatusCode::NO_CONTENT);
     assert_eq!((ids(&list("unread=true").await).len(), ids(&list("").await).len()), (0, 4));
     assert_eq!(ben.get("/api/sync").await.expect(StatusCode::OK)["unread_notifications"], 0);
+}
+
+#[tokio::test]
+async fn a_call_that_was_seen_in_its_thread_counts_no_more_in_the_channel() {
+    let app = App::start().await;
+    let (ann, ben) = (app.user("ann").await, app.user("ben").await);
+    let (id, general) = app.community(&ann, "Team").await;
+    app.join(&ann, &ben, &id).await;
+    let root = say(&ann, &general, "a root").await;
+    ben.post(&format!("/api/channels/{general}/read"), json!({ "up_to": root["id"] }))
+        .await
+        .expect(StatusCode::OK);
+    let reply = json!({
+        "body_md": "here, @ben", "client_msg_id": Uuid::now_v7(), "parent_id": root["id"],
+    });
+    ann.post(&format!("/api/channels/{general}/messages"), reply).await.expect(StatusCode::CREATED);
+    assert_eq!(counts(&ben, &general).await, (0, 1));
+
+    let before = app.outbox().await.len();
+    ben.post("/api/notifications/read", json!({})).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(counts(&ben, &general).await, (0, 0));
+    let told = app.outbox().await.split_off(before);
+    let kinds: Vec<&str> = told.iter().map(|(kind, ..)| kind.as_str()).collect();
+    assert_eq!(kinds, ["notification.read", "read.updated"]);
+    assert_eq!(
+        told[1].2["data"],
+        json!({ "channel_id": general, "last_read_seq": root["seq"], "unread": 0, "mentions": 0 })
+    );
+}
+
+#[tokio::test]
+async fn how_loud_a_channel_is_is_told_to_ones_other_clients() {
+    let app = App::start().await;
+    let (ann, ben) = (app.user("ann").await, app.user("ben").await);
+    let (id, general) = app.community(&ann, "Team").await;
+    app.join(&ann, &ben, &id).await;
+    let said = say(&ann, &general, "one @ben").await;
+    let joined_at =
+        ben.get(&format!("/api/channels/{general}")).await.body["last_read_seq"].clone();
+    let path = format!("/api/channels/{general}/notify-level");
+    let before = app.outbox().await.len();
+    let level = json!({ "notify_level": "nothing" });
+    for _ in 0..2 {
+        ben.send(reqwest::Method::PUT, &path, Some(level.clone())).await.expect(StatusCode::OK);
+    }
+    let told = app.outbox().await.split_off(before);
+    assert_eq!(told.len(), 1, "what changes nothing is not told");
+    let (kind, subject, envelope) = &told[0];
+    assert_eq!(
+        (kind.as_str(), subject),
+        ("read.updated", &format!("chat.notifications.{}", ben.user_id))
+    );
+    assert_eq!(
+        envelope["data"],
+        json!({
+            "channel_id": general, "last_read_seq": joined_at, "unread": 1, "mentions": 1,
+            "notify_level": "nothing",
+        })
+    );
+    // What is read later says nothing about it.
+    ben.post(&format!("/api/channels/{general}/read"), json!({ "up_to": said["id"] }))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(app.newest("read.updated").await.1["data"].get("notify_level"), None);
+}
+
+#[tokio::test]
+async fn what_the_system_says_is_not_unread() {
+    let app = App::start().await;
+    let (ann, ben) = (app.user("ann").await, app.user("ben").await);
+    let (id, general) = app.community(&ann, "Team").await;
+    app.join(&ann, &ben, &id).await;
+    say(&ben, &general, "here").await;
+    let before = counts(&ben, &general).await;
+    let words = PostMessage {
+        body_md: "ann changed the topic".to_owned().try_into().unwrap(),
+        client_msg_id: ClientMessageId::new(),
+        parent_id: None,
+        attachment_ids: Vec::new(),
+    };
+    let draft = Draft::of(MessageKind::System, &words);
+    let (actor, cause) = (Actor::User(ann.user_id), Cause::by(ann.user_id));
+    let mut tx = app.db.begin().await.unwrap();
+    posting::post(&mut tx, &actor, &cause, general.parse().unwrap(), &draft).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((before, counts(&ben, &general).await), ((0, 0), (0, 0)));
+    let before = app.outbox().await.len();
+    say(&ben, &general, "seen").await;
+    let events = app.outbox().await.split_off(before);
+    assert_eq!(events.len(), 1, "nothing was unread, so nothing is told of it: {events:?}");
+    // The twin: what a person says is.
+    say(&ann, &general, "hello").await;
+    assert_eq!(counts(&ben, &general).await, (1, 0));
+    let before = app.outbox().await.len();
+    say(&ben, &general, "hello").await;
+    assert_eq!(app.outbox().await.len(), before + 2);
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::harness::{App, Client, eventually};
 
-async fn say(client: &Client, channel_id: &str, body: &str) {
+pub(crate) async fn say(client: &Client, channel_id: &str, body: &str) {
     let request = json!({ "body_md": body, "client_msg_id": Uuid::now_v7() });
     client
         .post(&format!("/api/channels/{channel_id}/messages"), request)
@@ -20,7 +20,7 @@ async fn say(client: &Client, channel_id: &str, body: &str) {
         .expect(StatusCode::CREATED);
 }
 
-async fn published(db: &PgPool) -> bool {
+pub(crate) async fn published(db: &PgPool) -> bool {
     let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE stream_seq IS NULL")
         .fetch_one(db)
         .await
@@ -29,7 +29,7 @@ async fn published(db: &PgPool) -> bool {
 }
 
 /// Everything in the stream.
-async fn stream(bus: &Bus) -> Vec<Envelope> {
+pub(crate) async fn stream(bus: &Bus) -> Vec<Envelope> {
     let last = bus.stream_state().await.unwrap().last_seq;
     let deliveries = bus.replay(1, last).await.unwrap();
     deliveries
@@ -39,7 +39,7 @@ async fn stream(bus: &Bus) -> Vec<Envelope> {
 }
 
 /// The texts of the messages in some events.
-fn texts(events: &[Envelope]) -> Vec<&str> {
+pub(crate) fn texts(events: &[Envelope]) -> Vec<&str> {
     let text = |envelope| match envelope {
         &Envelope { event: Event::MessageCreated(ref message), .. } => {
             Some(message.body_md.as_str())
@@ -49,7 +49,7 @@ fn texts(events: &[Envelope]) -> Vec<&str> {
     events.iter().filter_map(text).collect()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
@@ -219,6 +219,12 @@ async fn a_database_from_a_backup_begins_a_new_epoch() {
         bus.position().await.is_ok_and(|position| position.epoch == 2)
     })
     .await;
+    eventually("all is told again", async || published(&app.db).await).await;
+    let written: Vec<Uuid> =
+        sqlx::query_scalar("SELECT event_id FROM outbox").fetch_all(&app.db).await.unwrap();
+    let arrived = stream(&bus).await;
+    assert!(texts(&arrived).is_empty(), "what the database does not know is told no more");
+    assert_eq!(arrived.len(), written.len());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use ajet_shared::db::testing::TestDatabase;
 use ajet_shared::db::{self, iden, schema};
 use ajet_shared::id::{EventId, UserId};
 
-use crate::harness::App;
+use crate::harness::{App, eventually};
 
 #[tokio::test]
 async fn replicas_that_start_at_once_on_an_empty_database_all_succeed() {
@@ -29,6 +29,24 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_succeed() {
     let pool = db::pool(&database.url, "test").unwrap();
     assert!(schema::is_current(&mut pool.acquire().await.unwrap()).await.unwrap());
     assert_eq!(schema::NEEDED, ajet_migrations::latest());
+}
+
+#[tokio::test]
+async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
+    let app = App::start().await;
+    let mut tx = app.db.begin().await.unwrap();
+    sqlx::query("LOCK TABLE refinery_schema_history").execute(&mut *tx).await.unwrap();
+    let url = app.database_url().to_owned();
+    let applying = tokio::spawn(async move { ajet_migrations::apply(&url).await });
+    let waits = async || {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'refinery_schema_history'::regclass";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.db).await.unwrap() > 0
+    };
+    eventually("it waits for the table", waits).await;
+    eventually("it stands back", async || !waits().await).await;
+    assert!(!applying.is_finished(), "and does not give up");
+    tx.rollback().await.unwrap();
+    assert_eq!(applying.await.unwrap().unwrap(), 0);
 }
 
 #[tokio::test]
@@ -99,7 +117,10 @@ async fn a_value_of_the_installation_is_set_once_or_replaced() {
     let app = App::start().await;
     let mut conn = app.db.acquire().await.unwrap();
     assert_eq!(db::meta::epoch(&mut conn).await.unwrap(), 1);
-    assert_eq!(db::meta::advance_epoch(&mut conn).await.unwrap(), 2);
+    assert_eq!(db::meta::epoch_start(&mut conn).await.unwrap(), None);
+    db::meta::begin_epoch(&mut conn, 2, 7).await.unwrap();
+    assert_eq!(db::meta::epoch(&mut conn).await.unwrap(), 2);
+    assert_eq!(db::meta::epoch_start(&mut conn).await.unwrap(), Some(7));
     assert_eq!(db::meta::get_or_set(&mut conn, "k", "first").await.unwrap(), "first");
     assert_eq!(db::meta::get_or_set(&mut conn, "k", "second").await.unwrap(), "first");
     db::meta::set(&mut conn, "k", "third").await.unwrap();

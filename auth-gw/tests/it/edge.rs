@@ -200,6 +200,17 @@ async fn an_api_token_is_a_bearer_and_never_a_cookie() {
         StatusCode::UNAUTHORIZED,
         "revoked within a second"
     );
+    // That somebody goes on using it is written down, once in a while; who knows no more than its first half writes nothing.
+    let mut wrong = token.expose().to_owned();
+    let last = wrong.pop().unwrap();
+    wrong.push(if last == 'A' { 'B' } else { 'A' });
+    for text in [token.expose(), &wrong] {
+        let request = bot.request(Method::GET, "/api/me").bearer_auth(text);
+        assert_eq!(bot.send(request).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let noted = "SELECT count(*) FROM audit_log WHERE action = 'token.refused' AND outcome = 'denied' \
+        AND target_id = (SELECT id FROM api_tokens)";
+    assert_eq!(stack.count(noted).await, 1);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod edge;
 mod harness;
+mod hooks;
 mod invites;
 mod limits;
 mod provider;

@@ -177,6 +177,9 @@ async fn events_come_at_once_and_end_with_the_gateway() {
     let slow = tokio::spawn(slow);
     tokio::time::sleep(Duration::from_millis(100)).await;
     stack.shutdown.cancel();
+    let farewell = tokio::time::timeout(Duration::from_secs(6), events.next()).await;
+    let farewell = farewell.expect("within five seconds").unwrap().unwrap();
+    assert!(farewell.starts_with(b"retry: "), "when to come back");
     assert!(events.next().await.is_none(), "a clean end, no error");
     assert_eq!(
         slow.await.unwrap().unwrap().text().await.unwrap(),
@@ -184,6 +187,21 @@ async fn events_come_at_once_and_end_with_the_gateway() {
         "what has begun is finished"
     );
     stack.served.take().unwrap().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn it_says_that_it_goes_before_it_is_gone() {
+    let mut stack = Stack::start_with(&["--limits=relaxed", "--stop-notice=1"]).await;
+    let mut owner = stack.owner().await;
+    stack.shutdown.cancel();
+    crate::harness::eventually("not ready any more", async || {
+        reqwest::get(format!("{}/readyz", stack.admin)).await.unwrap().status()
+            == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    assert_eq!(owner.status().await, StatusCode::OK, "who comes meanwhile is served");
+    stack.served.take().unwrap().await.unwrap().unwrap();
+    assert!(reqwest::get(&stack.base).await.is_err());
 }
 
 #[tokio::test]

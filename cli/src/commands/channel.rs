@@ -63,6 +63,7 @@ pub(super) async fn run(context: &Context, verb: Channel) -> CliResult {
         Channel::Leave { name } => leave(context, &name).await,
         Channel::Topic { name, text } => topic(context, &name, text).await,
         Channel::Members { name } => members(context, &name).await,
+        Channel::Care(verb) => super::care::run(context, verb).await,
     }
 }
 

@@ -88,6 +88,7 @@ pub(super) async fn run(mut context: Context, verb: Community) -> CliResult {
             };
             invite(&context, &new).await
         }
+        Community::Order(verb) => super::order::run(&context, verb).await,
     }
 }
 

@@ -183,7 +183,7 @@ fn host_name() -> String {
 }
 
 /// Starts a browser without waiting for it. `$BROWSER` may name several, parted by colons, and hold `%s` for the address.
-fn open_browser(address: &Url) -> bool {
+pub(crate) fn open_browser(address: &Url) -> bool {
     let start = |program: &str, args: &[String]| {
         Command::new(program)
             .args(args)

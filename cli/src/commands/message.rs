@@ -94,7 +94,7 @@ pub(super) async fn delete(context: &Context, args: &Delete) -> CliResult {
 }
 
 /// Asks on a terminal; without one the answer must be given by `--yes`.
-fn confirm(context: &Context, question: &str) -> CliResult {
+pub(super) fn confirm(context: &Context, question: &str) -> CliResult {
     if context.global.no_input
         || !std::io::stdin().is_terminal()
         || !std::io::stderr().is_terminal()

@@ -2,17 +2,29 @@
 
 mod account;
 mod api;
+mod care;
 mod channel;
 mod community;
 mod config;
 mod login;
 mod message;
+mod named;
+mod notifications;
+mod order;
 mod profile;
 mod read;
+mod search;
 mod send;
+mod slash;
 mod tail;
+mod token;
+mod tui;
+mod unseen;
+mod webhook;
 
-use crate::args::{Cli, Command};
+pub(crate) use login::open_browser;
+
+use crate::args::{Cli, Command, Tui};
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::output::{Screen, print};
@@ -27,7 +39,9 @@ const VERSION: Schema = Schema {
 /// Runs the command.
 pub(crate) async fn run(cli: Cli) -> CliResult {
     let Some(command) = cli.command else {
-        // The full-screen interface opens here once it exists.
+        if tui::has_terminal() {
+            return tui::open(Context::new(cli.global)?, &Tui::default()).await;
+        }
         return print(&<Cli as clap::CommandFactory>::command().render_help().to_string());
     };
     if matches!(command, Command::Version) {
@@ -46,8 +60,13 @@ pub(crate) async fn run(cli: Cli) -> CliResult {
         Command::Delete(args) => message::delete(&context, &args).await,
         Command::Read(args) => read::read(&context, &args).await,
         Command::Tail(args) => tail::tail(&context, &args).await,
+        Command::Search(args) => search::search(&context, &args).await,
         Command::Community(verb) => community::run(context, verb).await,
         Command::Channel(verb) => channel::run(&context, verb).await,
+        Command::Notifications(verb) => notifications::run(&context, verb).await,
+        Command::Webhook(verb) => webhook::run(&context, verb).await,
+        Command::Token(verb) => token::run(&context, verb).await,
+        Command::Slash(args) => slash::slash(&context, &args).await,
         Command::Api(args) => api::call(&context, &args).await,
         Command::Login(args) => login::login(context, &args).await,
         Command::Logout(args) => login::logout(&context, &args).await,
@@ -55,6 +74,7 @@ pub(crate) async fn run(cli: Cli) -> CliResult {
         Command::Whoami => account::whoami(&context).await,
         Command::Status => account::status(&context).await,
         Command::Config(verb) => config::run(context, verb),
+        Command::Tui(args) => tui::open(context, &args).await,
         Command::Version => Ok(()),
     }
 }

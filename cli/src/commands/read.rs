@@ -129,7 +129,7 @@ async fn with_replies(context: &Context, messages: Vec<Message>) -> CliResult<Ve
 }
 
 /// `2h` ago, or the start of a day like `2026-11-19` where the user is.
-fn moment(text: &str, now: OffsetDateTime) -> CliResult<OffsetDateTime> {
+pub(super) fn moment(text: &str, now: OffsetDateTime) -> CliResult<OffsetDateTime> {
     if let Ok(date) = Date::parse(text, format_description!("[year]-[month]-[day]")) {
         let midnight = date.midnight().assume_utc();
         return Ok(midnight.replace_offset(crate::zone::local(midnight).offset()));

@@ -5,5 +5,8 @@
 mod errors;
 mod harness;
 mod login;
+mod machines;
 mod output;
+mod search;
+mod slash;
 mod tail;

@@ -50,6 +50,7 @@ fn the_fields_of_every_command_are_frozen() {
         (&["send", "x"], message),
         (&["read", "x"], message),
         (&["tail"], message),
+        (&["search", "x"], message),
         (&["edit", "x"], message),
         (&["react", "x", "y"], "message_id emoji mine id"),
         (&["delete", "x"], "id"),

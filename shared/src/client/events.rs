@@ -115,6 +115,14 @@ impl Events {
         self.cursor
     }
 
+    /// Sets when the next attempt comes, while the connection is lost: for clients with pauses of their own, and people who do not want
+    /// to wait.
+    pub fn retry_in(&mut self, pause: Duration) {
+        if self.body.is_none() {
+            self.wait_until = Some(Instant::now() + pause);
+        }
+    }
+
     /// Waits for the next thing. May be dropped and called again without losing anything.
     pub async fn next(&mut self) -> Result<Received, ClientError> {
         loop {

@@ -5,12 +5,14 @@
 
 mod error;
 mod events;
+mod integrations;
+mod moderation;
 mod retry;
 mod routes;
 mod sse;
+mod upstream;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,13 +27,14 @@ pub use error::ClientError;
 pub use events::{Events, Received};
 
 use crate::secret::Secret;
+use upstream::Upstreams;
 
 /// Proves to a service behind the gateway that the request came through it.
 const EDGE_HEADER: HeaderName = HeaderName::from_static("x-ajet-edge");
 /// Finds one request in the logs of all services.
 const TRACE_HEADER: HeaderName = HeaderName::from_static("x-trace-id");
-/// How long an idle connection is kept: longer than people pause, shorter than servers wait.
-const POOL_IDLE: Duration = Duration::from_secs(50);
+/// How long an idle connection is kept: shorter than our servers wait (10 s), so that no request meets a closing one.
+const POOL_IDLE: Duration = Duration::from_secs(8);
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -73,8 +76,7 @@ pub struct ApiClient {
 #[derive(Debug)]
 struct Connection {
     http: reqwest::Client,
-    upstreams: Vec<Url>,
-    next: AtomicUsize,
+    upstreams: Upstreams,
     edge: Option<HeaderValue>,
 }
 
@@ -152,7 +154,7 @@ impl ApiClient {
         let http = builder.build().map_err(|error| ClientError::Setup(error::innermost(&error)))?;
         let edge =
             options.edge.as_ref().map(|secret| secret_header(secret.expose())).transpose()?;
-        let connection = Connection { http, upstreams, next: AtomicUsize::new(0), edge };
+        let connection = Connection { http, upstreams: Upstreams::new(upstreams), edge };
         Ok(Self {
             connection: Arc::new(connection),
             authorization: None,
@@ -224,26 +226,36 @@ impl ApiClient {
         Ok(Answer { status, headers, body })
     }
 
-    /// Sends a call to the next upstream, or the one after that if it refuses the connection: nothing was sent then, so any method may.
+    /// Sends a call to the next upstream. To the one after that if it takes no connection: nothing was sent then, so any call may.
+    /// One that may be sent twice goes to another, once, if the connection broke before there was an answer.
     async fn dispatch(
         &self,
         call: &Call,
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, ClientError> {
-        let upstreams = &self.connection.upstreams;
-        let first = self.connection.next.fetch_add(1, Ordering::Relaxed);
         let mut failure = None;
-        for turn in 0..upstreams.len() {
-            let upstream = &upstreams[(first.wrapping_add(turn)) % upstreams.len()];
-            match self.request(upstream, call, timeout)?.send().await {
-                Ok(response) => return Ok(response),
-                Err(error) => {
-                    let passed_over = error.is_connect();
-                    failure = Some(ClientError::transport(&error, timeout.unwrap_or(self.timeout)));
-                    if !passed_over {
-                        break;
-                    }
+        let mut repeatable = call.repeatable;
+        for upstream in self.connection.upstreams.in_turn() {
+            let error = match self.request(&upstream.url, call, timeout)?.send().await {
+                Ok(response) => {
+                    upstream.answered();
+                    return Ok(response);
                 }
+                Err(error) => error,
+            };
+            let goes_on = if error.is_connect() {
+                upstream.refused();
+                true
+            } else if error.is_timeout() {
+                // What time the call had is over.
+                upstream.hung();
+                false
+            } else {
+                std::mem::take(&mut repeatable)
+            };
+            failure = Some(ClientError::transport(&error, timeout.unwrap_or(self.timeout)));
+            if !goes_on {
+                break;
             }
         }
         Err(failure.unwrap_or_else(|| ClientError::Setup("no upstream is given".to_owned())))
@@ -324,64 +336,4 @@ fn secret_header(value: &str) -> Result<HeaderValue, ClientError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-
-    use super::*;
-
-    /// A server that answers each connection once with these bytes and gives the heads of the requests.
-    fn serve(answer: &'static str) -> (Url, std::sync::mpsc::Receiver<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let (sender, heads) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let mut head = [0; 4096];
-                let len = stream.read(&mut head).unwrap();
-                stream.write_all(answer.as_bytes()).unwrap();
-                if sender.send(String::from_utf8_lossy(&head[..len]).into_owned()).is_err() {
-                    return;
-                }
-            }
-        });
-        (url, heads)
-    }
-
-    #[tokio::test]
-    async fn an_upstream_that_refuses_is_passed_over() {
-        let (alive, heads) =
-            serve("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}");
-        let gone = "http://127.0.0.1:9".parse().unwrap();
-        let client =
-            ApiClient::new(vec![gone, alive], Some(Secret::from("edge-secret".to_owned())))
-                .unwrap();
-        let client = client.with_token(&Secret::from("t".to_owned())).with_trace("trace-1");
-        for _ in 0..4 {
-            let answer = client.send(&Call::new(Method::POST, "/api/x").json(&1)).await.unwrap();
-            assert_eq!(answer.status, StatusCode::OK);
-            let head = heads.recv().unwrap();
-            for line in [
-                "POST /api/x HTTP/1.1",
-                "authorization: Bearer t",
-                "x-ajet-edge: edge-secret",
-                "x-trace-id: trace-1",
-            ] {
-                assert!(head.contains(line), "{line} in {head}");
-            }
-        }
-        assert!(!format!("{client:?}").contains("edge-secret"), "secrets stay out of debug output");
-    }
-
-    #[tokio::test]
-    async fn a_token_follows_no_redirect() {
-        let (url, heads) = serve(
-            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-        );
-        let client =
-            ApiClient::new(vec![url], None).unwrap().with_token(&Secret::from("t".to_owned()));
-        assert_eq!(client.me().await.unwrap_err().status(), Some(302));
-        heads.recv().unwrap();
-    }
-}
+mod tests;

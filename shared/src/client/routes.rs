@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{ApiClient, Call, ClientError, Method};
 use crate::channel::{AddChannelMember, Channel, ChannelView, CreateChannel, UpdateChannel};
+use crate::command::{CommandAnswer, CommandInfo, RunCommand};
 use crate::community::{Community, CreateCommunity, Member, Role, UpdateCommunity, UpdateMember};
 use crate::events::Notification;
 use crate::id::{ChannelId, CommunityId, InviteId, MessageId, NotificationId, SessionId, UserId};
@@ -13,6 +14,7 @@ use crate::invite::{CreateInvite, CreatedInvite, Invite};
 use crate::limits::PAGE_SIZE_MAX;
 use crate::message::{EditMessage, MarkRead, Message, PostMessage, ReactionCount, ReadState};
 use crate::page::{Page, PageQuery};
+use crate::search::{SearchHit, SearchRequest};
 use crate::session::Session;
 use crate::sync::{CommunityView, Sync};
 use crate::user::{Me, UpdateMe, User};
@@ -68,7 +70,7 @@ impl ApiClient {
         self.json(get(format!("/api/communities/{id}"))).await
     }
 
-    /// Renames a community.
+    /// Renames a community, or says what its members may do.
     pub async fn update_community(
         &self,
         id: CommunityId,
@@ -84,6 +86,11 @@ impl ApiClient {
         page: PageQuery,
     ) -> Result<Page<Member>, ClientError> {
         self.json(get(paged(format!("/api/communities/{id}/members"), page))).await
+    }
+
+    /// One member of a community.
+    pub async fn member(&self, id: CommunityId, user: UserId) -> Result<Member, ClientError> {
+        self.json(get(format!("/api/communities/{id}/members/{user}"))).await
     }
 
     /// Gives a member another role.
@@ -317,6 +324,11 @@ impl ApiClient {
         self.json(post(format!("/api/channels/{id}/read"), &MarkRead { up_to }).repeatable()).await
     }
 
+    /// Messages the caller may see, the newest first; `prev` of the page goes on to older ones.
+    pub async fn search(&self, request: &SearchRequest) -> Result<Page<SearchHit>, ClientError> {
+        self.json(get(format!("/api/search?{}", search_query(request)))).await
+    }
+
     /// What the caller was notified of, newest last; with `unread` only what was not seen yet.
     pub async fn notifications(
         &self,
@@ -325,6 +337,16 @@ impl ApiClient {
     ) -> Result<Page<Notification>, ClientError> {
         let path = if unread { "/api/notifications?unread=true" } else { "/api/notifications" };
         self.json(get(paged(path.to_owned(), page))).await
+    }
+
+    /// The commands that the caller may use in a channel.
+    pub async fn commands(&self, id: ChannelId) -> Result<Page<CommandInfo>, ClientError> {
+        self.json(get(format!("/api/commands?channel_id={id}"))).await
+    }
+
+    /// Runs a command as it was typed.
+    pub async fn run_command(&self, command: &RunCommand) -> Result<CommandAnswer, ClientError> {
+        self.json(post("/api/commands", command)).await
     }
 
     /// Marks notifications seen; all of them without ids.
@@ -341,23 +363,27 @@ impl ApiClient {
     }
 }
 
-fn get(path: impl Into<String>) -> Call {
+pub(super) fn get(path: impl Into<String>) -> Call {
     Call::new(Method::GET, path)
 }
 
-fn delete(path: impl Into<String>) -> Call {
+pub(super) fn delete(path: impl Into<String>) -> Call {
     Call::new(Method::DELETE, path)
 }
 
-fn post(path: impl Into<String>, body: &impl Serialize) -> Call {
+pub(super) fn post(path: impl Into<String>, body: &impl Serialize) -> Call {
     Call::new(Method::POST, path).json(body)
+}
+
+pub(super) fn put(path: impl Into<String>, body: &impl Serialize) -> Call {
+    Call::new(Method::PUT, path).json(body)
 }
 
 fn patch(path: impl Into<String>, body: &impl Serialize) -> Call {
     Call::new(Method::PATCH, path).json(body)
 }
 
-fn paged(mut path: String, page: PageQuery) -> String {
+pub(super) fn paged(mut path: String, page: PageQuery) -> String {
     let cursors = [("before", page.before), ("after", page.after), ("around", page.around)];
     let mut separator = if path.contains('?') { '&' } else { '?' };
     for (name, id) in cursors.into_iter().filter_map(|(name, id)| Some((name, id?))) {
@@ -368,6 +394,26 @@ fn paged(mut path: String, page: PageQuery) -> String {
         let _ = write!(path, "{separator}limit={limit}");
     }
     path
+}
+
+fn search_query(request: &SearchRequest) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("q", &request.q);
+    let ids = [
+        ("community_id", request.community_id.map(CommunityId::uuid)),
+        ("channel_id", request.channel_id.map(ChannelId::uuid)),
+        ("before", request.before),
+    ];
+    for (name, id) in ids.into_iter().filter_map(|(name, id)| Some((name, id?))) {
+        query.append_pair(name, &id.to_string());
+    }
+    if let Some(limit) = request.limit {
+        query.append_pair("limit", &limit.to_string());
+    }
+    if let Some(sort) = request.sort {
+        query.append_pair("sort", sort.as_str());
+    }
+    query.finish()
 }
 
 fn reaction(id: MessageId, emoji: &str) -> String {

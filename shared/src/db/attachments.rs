@@ -196,6 +196,20 @@ pub async fn find(conn: &mut PgConnection, id: AttachmentId) -> Result<Option<Fi
     .await
 }
 
+/// Forgets an upload that never came onto a message; returns its keys in the store.
+pub async fn delete_unposted(
+    conn: &mut PgConnection,
+    id: AttachmentId,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "WITH gone AS (DELETE FROM attachments WHERE id = $1 AND message_id IS NULL RETURNING storage_key, thumb_key) \
+         SELECT storage_key FROM gone UNION ALL SELECT thumb_key FROM gone WHERE thumb_key IS NOT NULL",
+    )
+    .bind(id.uuid())
+    .fetch_all(conn)
+    .await
+}
+
 /// Forgets the files of a message; returns their keys in the store.
 pub async fn delete_of_message(
     conn: &mut PgConnection,

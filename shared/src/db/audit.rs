@@ -1,12 +1,16 @@
 //! The audit log: insert only, readable by admins (delivery-and-security.md section 3.8).
 
-use sea_query::Query;
+use sea_query::{Expr, ExprTrait, JoinType, Query};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Cause;
-use super::iden::AuditLog;
-use crate::id::{CommunityId, EventId};
+use super::authz::visible_channels;
+use super::iden::{AuditLog, Channels, Users};
+use super::paging::Keyset;
+use crate::id::{CommunityId, EventId, UserId};
+use crate::moderation::AuditEntry;
+use crate::page::Page;
 
 /// How an act ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,4 +123,72 @@ pub async fn insert(
         ])
         .to_owned();
     super::execute(conn, &statement).await.map(drop)
+}
+
+/// The channel that a line is about: its target, or where a webhook that is its target posts.
+const CHANNEL: &str = "CASE audit_log.target_type WHEN 'channel' THEN audit_log.target_id \
+    WHEN 'webhook' THEN (SELECT webhooks.channel_id FROM webhooks WHERE webhooks.id = audit_log.target_id) END";
+
+/// A line, and whether its reader may know what it is about.
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    entry: AuditEntry,
+    open: bool,
+}
+
+impl From<Row> for AuditEntry {
+    fn from(row: Row) -> Self {
+        if row.open {
+            return row.entry;
+        }
+        Self { target_type: None, target_id: None, detail: serde_json::json!({}), ..row.entry }
+    }
+}
+
+/// One page of what was done in a community, the newest last; only one kind of act, if it is named. Addresses of people are left out,
+/// and so is what a line is about where that is a channel that `reader` may not see (A97).
+pub async fn list(
+    conn: &mut PgConnection,
+    community_id: CommunityId,
+    reader: UserId,
+    action: Option<&str>,
+    keyset: Keyset,
+) -> Result<Page<AuditEntry>, sqlx::Error> {
+    let seen = Query::select()
+        .column((Channels::Table, Channels::Id))
+        .from(Channels::Table)
+        .cond_where(visible_channels(reader))
+        .to_owned();
+    let open = Expr::cust(CHANNEL).is_null().or(Expr::cust(CHANNEL).in_subquery(seen));
+    let mut statement = Query::select();
+    statement
+        .columns([
+            (AuditLog::Table, AuditLog::Id),
+            (AuditLog::Table, AuditLog::At),
+            (AuditLog::Table, AuditLog::CommunityId),
+            (AuditLog::Table, AuditLog::ActorId),
+            (AuditLog::Table, AuditLog::Action),
+            (AuditLog::Table, AuditLog::Outcome),
+            (AuditLog::Table, AuditLog::TargetType),
+            (AuditLog::Table, AuditLog::TargetId),
+            (AuditLog::Table, AuditLog::TraceId),
+            (AuditLog::Table, AuditLog::Detail),
+        ])
+        .expr_as(Expr::col((Users::Table, Users::Username)), "actor_username")
+        .expr_as(open, "open")
+        .from(AuditLog::Table)
+        .join(
+            JoinType::LeftJoin,
+            Users::Table,
+            Expr::col((Users::Table, Users::Id)).equals((AuditLog::Table, AuditLog::ActorId)),
+        )
+        .and_where(Expr::col((AuditLog::Table, AuditLog::CommunityId)).eq(community_id));
+    if let Some(action) = action {
+        statement.and_where(Expr::col((AuditLog::Table, AuditLog::Action)).eq(action));
+    }
+    keyset.apply(&mut statement, (AuditLog::Table, AuditLog::Id));
+    let rows: Vec<Row> = super::fetch_all(conn, &statement).await?;
+    let entries = rows.into_iter().map(AuditEntry::from).collect();
+    Ok(keyset.page(entries, |entry: &AuditEntry| entry.id))
 }

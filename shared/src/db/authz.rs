@@ -9,7 +9,7 @@ use sea_query::{
 use sqlx::PgConnection;
 
 use super::iden::{ChannelMembers, Channels, CommunityMembers};
-use super::{channels, community_members};
+use super::{channels, communities, community_members};
 use crate::actions::{ChannelFacts, Resource};
 use crate::channel::Channel;
 use crate::community::Role;
@@ -17,6 +17,7 @@ use crate::id::{ChannelId, CommunityId, UserId};
 
 /// A channel as one person stands to it: everything `authorize` wants to know.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "one fact each, as the row has them")]
 pub struct Access {
     /// The channel.
     #[sqlx(flatten)]
@@ -29,6 +30,9 @@ pub struct Access {
     pub joined: bool,
     /// The person may not write in the community for now.
     pub muted: bool,
+    /// The channel's community lets plain members make invites; not looked up by a post.
+    #[sqlx(default)]
+    pub members_may_invite: bool,
 }
 
 impl Access {
@@ -48,7 +52,12 @@ impl Access {
     /// The facts as the resource of an action; callers fill in what concerns a message or another member.
     #[must_use]
     pub fn resource(&self) -> Resource {
-        Resource { role: self.role, channel: Some(self.facts()), ..Resource::default() }
+        Resource {
+            role: self.role,
+            channel: Some(self.facts()),
+            members_may_invite: self.members_may_invite,
+            ..Resource::default()
+        }
     }
 }
 
@@ -110,6 +119,10 @@ fn access_statement(user_id: UserId, channel_id: ChannelId, hold: bool) -> WithQ
         .column((CommunityMembers::Table, CommunityMembers::Role))
         .expr_as(Expr::col((membership.clone(), ChannelMembers::ChannelId)).is_not_null(), "joined")
         .expr_as(Expr::cust("coalesce(community_members.muted_until > now(), false)"), "muted")
+        .expr_as(
+            Expr::cust("coalesce((SELECT members_may_invite FROM communities WHERE communities.id = channels.community_id), false)"),
+            "members_may_invite",
+        )
         .join(
             JoinType::LeftJoin,
             membership.clone(),
@@ -137,8 +150,7 @@ pub async fn community_resource(
     user_id: UserId,
     community_id: CommunityId,
 ) -> Result<Resource, sqlx::Error> {
-    let role = community_members::role(conn, community_id, user_id).await?;
-    Ok(Resource { role, ..Resource::default() })
+    standing(conn, user_id, community_id).await
 }
 
 /// The same to change something: holds the person's role until the transaction ends.
@@ -147,8 +159,37 @@ pub async fn community_resource_held(
     user_id: UserId,
     community_id: CommunityId,
 ) -> Result<Resource, sqlx::Error> {
-    let held = community_members::hold(conn, community_id, &[user_id]).await?;
-    Ok(Resource { role: held.first().map(|(_, role)| *role), ..Resource::default() })
+    // A statement of its own, so that the next one sees what this one waited for.
+    community_members::hold(conn, community_id, &[user_id]).await?;
+    standing(conn, user_id, community_id).await
+}
+
+async fn standing(
+    conn: &mut PgConnection,
+    user_id: UserId,
+    community_id: CommunityId,
+) -> Result<Resource, sqlx::Error> {
+    let statement = Query::select()
+        .column(CommunityMembers::Role)
+        .expr(Expr::cust("coalesce(muted_until > now(), false)"))
+        .from(CommunityMembers::Table)
+        .and_where(Expr::col(CommunityMembers::CommunityId).eq(community_id))
+        .and_where(Expr::col(CommunityMembers::UserId).eq(user_id))
+        .to_owned();
+    let found = super::fetch_optional::<(Role, bool)>(conn, &statement).await?;
+    let (role, muted) = found.map_or((None, false), |(role, muted)| (Some(role), muted));
+    Ok(Resource { role, muted, ..Resource::default() })
+}
+
+/// The same to make an invite: what the community lets its members do is held as well.
+pub async fn inviter_resource_held(
+    conn: &mut PgConnection,
+    user_id: UserId,
+    community_id: CommunityId,
+) -> Result<Resource, sqlx::Error> {
+    let resource = community_resource_held(conn, user_id, community_id).await?;
+    let members_may_invite = communities::hold_members_may_invite(conn, community_id).await?;
+    Ok(Resource { members_may_invite, ..resource })
 }
 
 /// Channels somebody may read, as a condition on a query over `channels`: those they are in, and public ones of their communities.

@@ -1,5 +1,7 @@
 //! Editing and deleting messages, with everything that follows from it.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 
 use super::authz::Access;
@@ -9,8 +11,13 @@ use super::{Cause, attachments, channels, mentions, notifications, outbox};
 use crate::actions::{Actor, DenyReason};
 use crate::events::{Envelope, Event, MessageDeleted};
 use crate::id::{MessageId, UserId};
+use crate::markdown;
 use crate::message::Message;
 use crate::names::MessageBody;
+use crate::rate::Rate;
+
+/// Events of one statement, which takes 65,535 values.
+const EVENTS_AT_ONCE: usize = 1_000;
 
 /// Gives a message a new text and tells the channel; who is called for the first time is notified. Rights have been decided before.
 /// None, with nothing written, if the message has that text already or is deleted.
@@ -21,8 +28,10 @@ pub async fn edit(
     access: &Access,
     id: MessageId,
     body: &MessageBody,
+    mention_limit: Option<Rate>,
 ) -> Result<Option<Message>, PostError> {
-    let called = posting::call(conn, actor, access, body.as_str(), None).await?;
+    let called =
+        posting::call(conn, actor, access, &markdown::mentions(body.as_str()), None).await?;
     // The channel's lock before the message's, as everywhere.
     let seq = channels::next_open_seq(conn, access.channel.id)
         .await?
@@ -34,7 +43,7 @@ pub async fn edit(
     let message = messages::find(conn, None, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let mut events =
         vec![(in_channel(cause, access, seq, Event::MessageEdited(message.clone())), None)];
-    events.extend(posting::notify(conn, cause, access, &message, &called).await?);
+    events.extend(posting::notify(conn, cause, access, &message, &called, mention_limit).await?);
     push(conn, &events).await?;
     Ok(Some(message))
 }
@@ -48,11 +57,86 @@ pub async fn delete(
     id: MessageId,
     located: &Located,
 ) -> Result<Option<Vec<String>>, sqlx::Error> {
-    let seq = channels::next_seq(conn, access.channel.id).await?;
-    if !messages::delete(conn, id, cause.at).await? {
-        return Ok(None);
+    // The channel's lock before the message's, as everywhere.
+    channels::hold(conn, access.channel.id).await?;
+    let purged = bury(conn, cause, access, vec![(id, *located)]).await?;
+    Ok((purged.deleted == 1).then_some(purged.files))
+}
+
+/// What a purge did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Messages that are tombstones now.
+    pub deleted: u32,
+    /// Keys of their files in the store.
+    pub files: Vec<String>,
+}
+
+/// Makes the newest messages of a channel tombstones, each as [`delete`] does. Rights have been decided before.
+pub async fn purge(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    access: &Access,
+    count: u32,
+) -> Result<Purged, sqlx::Error> {
+    // Everything that writes to the channel waits from here on: what is listed is what goes.
+    channels::hold(conn, access.channel.id).await?;
+    let newest = messages::newest(conn, access.channel.id, count).await?;
+    bury(conn, cause, access, newest).await
+}
+
+/// Makes messages tombstones, with the channel held. Replies go first, so that the summary of each thread is worked out once and
+/// before its root goes; all notifications are taken back at the end.
+async fn bury(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    access: &Access,
+    messages: Vec<(MessageId, Located)>,
+) -> Result<Purged, sqlx::Error> {
+    let (replies, tops): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|(_, located)| located.parent_id.is_some());
+    let (mut purged, mut gone) = (Purged::default(), Vec::new());
+    let mut roots = BTreeSet::new();
+    for (id, located) in replies {
+        if entomb(conn, cause, access, id, &located, &mut purged).await? {
+            gone.push(id);
+            roots.extend(located.parent_id);
+        }
     }
-    let files = attachments::delete_of_message(conn, id).await?;
+    for root in roots {
+        let seq = channels::next_seq(conn, access.channel.id).await?;
+        let summary = posting::reply_went(conn, root, access.channel.community_id).await?;
+        let event = in_channel(cause, access, seq, Event::ThreadUpdated(summary));
+        outbox::push(conn, &event).await?;
+    }
+    for (id, located) in tops {
+        if entomb(conn, cause, access, id, &located, &mut purged).await? {
+            gone.push(id);
+        }
+    }
+    let withdrawn = notifications::withdraw(conn, cause, &gone).await?;
+    let withdrawn: Vec<_> =
+        withdrawn.into_iter().map(|(reader, envelope)| (envelope, Some(reader))).collect();
+    for some in withdrawn.chunks(EVENTS_AT_ONCE) {
+        push(conn, some).await?;
+    }
+    Ok(purged)
+}
+
+/// Makes one message a tombstone and tells the channel. False, with nothing written, if it is one already.
+async fn entomb(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    access: &Access,
+    id: MessageId,
+    located: &Located,
+    purged: &mut Purged,
+) -> Result<bool, sqlx::Error> {
+    if !messages::delete(conn, id, cause.at).await? {
+        return Ok(false);
+    }
+    purged.deleted += 1;
+    purged.files.extend(attachments::delete_of_message(conn, id).await?);
     let deleted = MessageDeleted {
         message_id: id,
         parent_id: located.parent_id,
@@ -60,16 +144,10 @@ pub async fn delete(
         author_id: located.user_id,
         deleted_at: cause.at,
     };
-    let mut events = vec![(in_channel(cause, access, seq, Event::MessageDeleted(deleted)), None)];
-    if let Some(root) = located.parent_id {
-        let seq = channels::next_seq(conn, access.channel.id).await?;
-        let summary = posting::reply_went(conn, root, access.channel.community_id).await?;
-        events.push((in_channel(cause, access, seq, Event::ThreadUpdated(summary)), None));
-    }
-    let withdrawn = notifications::withdraw(conn, cause, id).await?;
-    events.extend(withdrawn.into_iter().map(|(reader, envelope)| (envelope, Some(reader))));
-    push(conn, &events).await?;
-    Ok(Some(files))
+    let seq = channels::next_seq(conn, access.channel.id).await?;
+    let event = in_channel(cause, access, seq, Event::MessageDeleted(deleted));
+    outbox::push(conn, &event).await?;
+    Ok(true)
 }
 
 async fn push(

@@ -7,10 +7,11 @@ use sqlx::PgConnection;
 
 use super::iden::{ChannelMembers, Channels, CommunityMembers, Users};
 use super::paging::Keyset;
-use super::{Cause, channels, outbox, users};
-use crate::channel::{ChannelKind, ChannelView};
+use super::{Cause, channels, outbox, read_state, users};
+use crate::channel::{ChannelKind, ChannelView, NotifyLevel};
 use crate::events::{Event, MemberChanged, MemberScope};
 use crate::id::{ChannelId, CommunityId, UserId};
+use crate::message::ReadState;
 use crate::page::Page;
 use crate::user::{Author, User};
 
@@ -60,6 +61,32 @@ pub async fn join(
         .to_owned();
     super::execute(conn, &read).await?;
     announce(conn, cause, channel_id, seq, user_id, Event::MemberJoined).await?;
+    Ok(true)
+}
+
+/// Chooses what of a channel notifies one of its members, and tells their other clients. False if it is like that already or they
+/// are not in it.
+pub async fn set_notify_level(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    channel_id: ChannelId,
+    user_id: UserId,
+    level: NotifyLevel,
+) -> Result<bool, sqlx::Error> {
+    let statement = Query::update()
+        .table(ChannelMembers::Table)
+        .value(ChannelMembers::NotifyLevel, level.as_str())
+        .and_where(Expr::col(ChannelMembers::ChannelId).eq(channel_id))
+        .and_where(Expr::col(ChannelMembers::UserId).eq(user_id))
+        .and_where(Expr::col(ChannelMembers::NotifyLevel).ne(level.as_str()))
+        .to_owned();
+    if super::execute(conn, &statement).await? == 0 {
+        return Ok(false);
+    }
+    if let Some(state) = read_state::find(conn, channel_id, user_id).await? {
+        let event = read_state::event(cause, ReadState { notify_level: Some(level), ..state });
+        outbox::push_to(conn, user_id, &event).await?;
+    }
     Ok(true)
 }
 

@@ -1,7 +1,7 @@
 //! Channels and their event counter.
 
 use sea_query::{
-    Condition, Expr, ExprTrait, JoinType, Order, Query, SelectStatement, UpdateStatement,
+    Condition, Expr, ExprTrait, JoinType, LockType, Order, Query, SelectStatement, UpdateStatement,
 };
 use sqlx::PgConnection;
 
@@ -62,7 +62,7 @@ pub(crate) fn unread() -> Expr {
     Expr::cust(
         "(SELECT count(*) FROM messages WHERE messages.channel_id = channels.id \
          AND messages.seq > channel_members.last_read_seq AND messages.parent_id IS NULL \
-         AND messages.deleted_at IS NULL AND messages.user_id <> channel_members.user_id)",
+         AND messages.deleted_at IS NULL AND messages.kind <> 'system' AND messages.user_id <> channel_members.user_id)",
     )
 }
 
@@ -151,6 +151,32 @@ pub async fn next_open_seq(
     super::fetch_scalar(conn, &statement).await
 }
 
+/// Holds a channel until the transaction ends, without taking a number: nothing is written to it in the meantime.
+pub async fn hold(conn: &mut PgConnection, id: ChannelId) -> Result<(), sqlx::Error> {
+    let statement = Query::select()
+        .column(Channels::Id)
+        .from(Channels::Table)
+        .and_where(Expr::col(Channels::Id).eq(id))
+        .lock(LockType::NoKeyUpdate)
+        .to_owned();
+    super::fetch_scalar::<ChannelId>(conn, &statement).await.map(drop)
+}
+
+/// A channel of a community by its name, if somebody may know of it: any other is no channel (A48).
+pub async fn find_by_name(
+    conn: &mut PgConnection,
+    reader: UserId,
+    community_id: CommunityId,
+    name: &ChannelName,
+) -> Result<Option<Channel>, sqlx::Error> {
+    let statement = select()
+        .and_where(Expr::col((Channels::Table, Channels::CommunityId)).eq(community_id))
+        .and_where(Expr::col((Channels::Table, Channels::Name)).eq(name.as_str()))
+        .cond_where(visible_channels(reader))
+        .to_owned();
+    super::fetch_optional(conn, &statement).await
+}
+
 fn next_seq_statement(id: ChannelId) -> UpdateStatement {
     Query::update()
         .table(Channels::Table)
@@ -235,13 +261,13 @@ pub async fn update(
     find(conn, id).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Archives a channel or opens it again, and tells its readers if that changed anything.
+/// Archives a channel or opens it again, and tells its readers if that changed anything. Returns it and whether it did.
 pub async fn set_archived(
     conn: &mut PgConnection,
     cause: &Cause,
     id: ChannelId,
     archived: bool,
-) -> Result<Channel, sqlx::Error> {
+) -> Result<(Channel, bool), sqlx::Error> {
     let at = || Expr::col(Channels::ArchivedAt);
     let statement = Query::update()
         .table(Channels::Table)
@@ -251,9 +277,9 @@ pub async fn set_archived(
         .to_owned();
     if super::execute(conn, &statement).await? == 1 {
         let event = if archived { Event::ChannelArchived } else { Event::ChannelUnarchived };
-        return announce(conn, cause, id, Vec::new(), event).await;
+        return Ok((announce(conn, cause, id, Vec::new(), event).await?, true));
     }
-    find(conn, id).await?.ok_or(sqlx::Error::RowNotFound)
+    Ok((find(conn, id).await?.ok_or(sqlx::Error::RowNotFound)?, false))
 }
 
 /// Writes an event about the channel as a whole; returns the channel as the event shows it.

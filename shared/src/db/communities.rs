@@ -1,6 +1,6 @@
 //! Communities.
 
-use sea_query::{Expr, ExprTrait, JoinType, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait, JoinType, LockType, Order, Query, SelectStatement};
 use sqlx::PgConnection;
 
 use super::iden::{Channels, Communities, CommunityMembers};
@@ -27,6 +27,7 @@ fn select() -> SelectStatement {
             (Communities::Table, Communities::Id),
             (Communities::Table, Communities::Name),
             (Communities::Table, Communities::Slug),
+            (Communities::Table, Communities::MembersMayInvite),
             (Communities::Table, Communities::CreatedAt),
         ])
         .from(Communities::Table)
@@ -136,6 +137,42 @@ async fn free_slug(conn: &mut PgConnection, wanted: &CommunitySlug) -> Result<St
         .unwrap_or_else(|| wanted.to_string()))
 }
 
+/// Whether plain members may make invites; stays so until the transaction ends.
+pub(crate) async fn hold_members_may_invite(
+    conn: &mut PgConnection,
+    id: CommunityId,
+) -> Result<bool, sqlx::Error> {
+    let statement = Query::select()
+        .column(Communities::MembersMayInvite)
+        .from(Communities::Table)
+        .and_where(Expr::col(Communities::Id).eq(id))
+        .lock(LockType::Share)
+        .to_owned();
+    Ok(super::fetch_scalar(conn, &statement).await?.unwrap_or(false))
+}
+
+/// Says whether plain members may make invites, for the audit log as well. False if it was so already.
+async fn set_policy(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    id: CommunityId,
+    members_may_invite: bool,
+) -> Result<bool, sqlx::Error> {
+    let statement = Query::update()
+        .table(Communities::Table)
+        .value(Communities::MembersMayInvite, members_may_invite)
+        .and_where(Expr::col(Communities::Id).eq(id))
+        .and_where(Expr::col(Communities::MembersMayInvite).ne(members_may_invite))
+        .to_owned();
+    let changed = super::execute(conn, &statement).await? == 1;
+    if changed {
+        let entry = audit::Entry::done("policy.changed").within(id).on("community", id);
+        let facts = serde_json::json!({ "members_may_invite": members_may_invite });
+        audit::insert(conn, cause, &entry.with(facts)).await?;
+    }
+    Ok(changed)
+}
+
 /// Changes a community and tells its members if that changed anything.
 pub async fn update(
     conn: &mut PgConnection,
@@ -146,8 +183,11 @@ pub async fn update(
     let mut statement = Query::update();
     statement.table(Communities::Table).and_where(Expr::col(Communities::Id).eq(id));
     let name = change.name.as_ref().map(|name| (Communities::Name, Some(name.as_str())));
-    let changed =
+    let mut changed =
         super::set_texts(&mut statement, name) && super::execute(conn, &statement).await? == 1;
+    if let Some(may) = change.members_may_invite {
+        changed |= set_policy(conn, cause, id, may).await?;
+    }
     let community = find(conn, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     if changed {
         let event = Event::CommunityUpdated(CommunityChanged { community: community.clone() });

@@ -40,6 +40,7 @@ tables! {
     Drafts { Id, UserId, ChannelId, ParentId, BodyMd, UpdatedAt }
     IdempotencyKeys { UserId, Key, Route, RequestHash, Status, Response, Secret, CreatedAt }
     Invites { Id, CommunityId, Selector, TokenHash, Role, ChannelIds, MaxUses, Uses, ExpiresAt, CreatedBy, CreatedAt, RevokedAt }
+    KeptMutes { CommunityId, UserId, MutedUntil }
     LoginCodes {
         Id, Kind, CodeHash, UserCode, UserId, Challenge, UserAgent, CreatedAt, ExpiresAt, ApprovedAt, DeniedAt, PolledAt,
         UsedAt,

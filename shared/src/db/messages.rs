@@ -13,9 +13,10 @@ use crate::message::{Mention, Message, MessageKind, ReactionCount};
 use crate::page::{Anchor, Page};
 use crate::user::Author;
 
-/// The author as drawn in the channel's community (decisions.md 10).
+/// The author as drawn in the channel's community (decisions.md 10); a webhook's message may carry a name of its own.
 const AUTHOR: &str = "jsonb_build_object('id', users.id, 'username', users.username, \
-    'display_name', coalesce(community_members.nickname, users.display_name), \
+    'display_name', coalesce(CASE WHEN messages.kind = 'webhook' THEN messages.metadata->>'name' END, \
+        community_members.nickname, users.display_name), \
     'avatar_url', coalesce(community_members.avatar_url, users.avatar_url), 'kind', users.kind)";
 
 /// The first few people of a thread, in the order of their first reply.
@@ -155,6 +156,24 @@ pub async fn find(
     Ok(super::fetch_optional::<MessageRow>(conn, &statement).await?.map(Message::from))
 }
 
+/// These messages as `reader` sees them, the newest first; rights have been decided before.
+pub(crate) async fn by_ids(
+    conn: &mut PgConnection,
+    reader: UserId,
+    ids: &[MessageId],
+) -> Result<Vec<Message>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let statement = select(Some(reader))
+        .and_where(Expr::cust_with_values("messages.id = ANY($1)", [ids]))
+        .order_by((Messages::Table, Messages::Id), Order::Desc)
+        .to_owned();
+    Ok(super::fetch_all::<MessageRow>(conn, &statement)
+        .await?
+        .into_iter()
+        .map(Message::from)
+        .collect())
+}
+
 /// What must be known about a message before anything may be done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Located {
@@ -177,7 +196,12 @@ pub async fn locate(
     conn: &mut PgConnection,
     id: MessageId,
 ) -> Result<Option<Located>, sqlx::Error> {
-    let statement = Query::select()
+    super::fetch_optional(conn, located().and_where(Expr::col(Messages::Id).eq(id))).await
+}
+
+/// Selects [`Located`]s.
+fn located() -> SelectStatement {
+    Query::select()
         .columns([
             Messages::ChannelId,
             Messages::Seq,
@@ -187,9 +211,30 @@ pub async fn locate(
         ])
         .expr_as(Expr::col(Messages::DeletedAt).is_not_null(), "deleted")
         .from(Messages::Table)
-        .and_where(Expr::col(Messages::Id).eq(id))
+        .to_owned()
+}
+
+/// The newest messages of a channel that are not deleted, replies included; the newest first.
+pub async fn newest(
+    conn: &mut PgConnection,
+    channel_id: ChannelId,
+    count: u32,
+) -> Result<Vec<(MessageId, Located)>, sqlx::Error> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        id: MessageId,
+        #[sqlx(flatten)]
+        located: Located,
+    }
+    let statement = located()
+        .column(Messages::Id)
+        .and_where(Expr::col(Messages::ChannelId).eq(channel_id))
+        .and_where(Expr::col(Messages::DeletedAt).is_null())
+        .order_by(Messages::Seq, Order::Desc)
+        .limit(count.into())
         .to_owned();
-    super::fetch_optional(conn, &statement).await
+    let rows: Vec<Row> = super::fetch_all(conn, &statement).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.located)).collect())
 }
 
 /// The reactions of a message as `reader` sees them; none if it is deleted or not there.

@@ -7,6 +7,8 @@ use super::iden::Meta;
 
 /// Generation of the event stream.
 pub const EPOCH: &str = "epoch";
+/// Where the numbering of the epoch began: the last sequence that was kept from the one before.
+const EPOCH_START: &str = "epoch_start";
 /// Hash of the token that opens the first-run set-up.
 pub const SETUP_TOKEN_HASH: &str = "setup_token_hash";
 
@@ -65,14 +67,20 @@ pub async fn epoch(conn: &mut PgConnection) -> Result<i32, sqlx::Error> {
     text.parse().map_err(|error: std::num::ParseIntError| sqlx::Error::Decode(error.into()))
 }
 
-/// Begins a new epoch, because the stream lost events; returns it.
-pub async fn advance_epoch(conn: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    let statement = Query::update()
-        .table(Meta::Table)
-        .value(Meta::Value, Expr::cust("(value::integer + 1)::text"))
-        .value(Meta::UpdatedAt, Expr::current_timestamp())
-        .and_where(Expr::col(Meta::Key).eq(EPOCH))
-        .returning(Query::returning().expr(Expr::cust("value::integer")))
-        .to_owned();
-    super::fetch_scalar(conn, &statement).await?.ok_or(sqlx::Error::RowNotFound)
+/// The last sequence of the stream that the epoch kept from the one before; none in the first.
+pub async fn epoch_start(conn: &mut PgConnection) -> Result<Option<u64>, sqlx::Error> {
+    let text = get(conn, EPOCH_START).await?;
+    text.map(|text| text.parse())
+        .transpose()
+        .map_err(|error: std::num::ParseIntError| sqlx::Error::Decode(error.into()))
+}
+
+/// Begins an epoch whose numbering goes on after `start`.
+pub async fn begin_epoch(
+    conn: &mut PgConnection,
+    epoch: i32,
+    start: u64,
+) -> Result<(), sqlx::Error> {
+    set(conn, EPOCH, &epoch.to_string()).await?;
+    set(conn, EPOCH_START, &start.to_string()).await
 }

@@ -1,6 +1,8 @@
 //! What people are told about: rows in step over all of their clients (requirements E7).
 
-use sea_query::{Expr, ExprTrait, Query};
+use std::collections::BTreeSet;
+
+use sea_query::{Expr, ExprTrait, LockType, Order, Query};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -8,10 +10,12 @@ use uuid::Uuid;
 
 use super::iden::Notifications;
 use super::paging::Keyset;
-use super::{Cause, outbox};
+use super::{Cause, outbox, rate_counters};
 use crate::events::{Envelope, Event, Notification, NotificationKind, NotificationsRead};
 use crate::id::{ChannelId, CommunityId, MessageId, NotificationId, UserId};
+use crate::message::Message;
 use crate::page::Page;
+use crate::rate::Rate;
 use crate::user::Author;
 
 /// The message that people are told about.
@@ -77,6 +81,47 @@ pub(crate) async fn insert(
         Some((user_id, super::channels::envelope(cause, Event::NotificationCreated(notification))))
     };
     Ok(told.into_iter().filter_map(event).collect())
+}
+
+/// Takes out of `people` whom the author's mentions no longer notify (delivery-and-security.md section 3.7). Whom an edit calls again
+/// is not counted again.
+pub(crate) async fn cut(
+    conn: &mut PgConnection,
+    message: &Message,
+    people: &mut Vec<(UserId, NotificationKind)>,
+    rate: Rate,
+) -> Result<(), sqlx::Error> {
+    let mentioned = |(_, kind): &&(UserId, NotificationKind)| *kind == NotificationKind::Mention;
+    let mut new: Vec<UserId> = people.iter().filter(mentioned).map(|(id, _)| *id).collect();
+    if message.edited_at.is_some() && !new.is_empty() {
+        let told = told(conn, message.id).await?;
+        new.retain(|id| !told.contains(id));
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let more = i32::try_from(new.len()).unwrap_or(i32::MAX);
+    let key = format!("mention:{}", message.author.id);
+    let (count, _) = rate_counters::add(conn, &key, rate.window, more).await?;
+    let before = u32::try_from(count - more).unwrap_or(0);
+    let left = usize::try_from(rate.count.get().saturating_sub(before)).unwrap_or(usize::MAX);
+    let silent: BTreeSet<UserId> = new.into_iter().skip(left).collect();
+    people.retain(|(id, _)| !silent.contains(id));
+    Ok(())
+}
+
+/// Who was told about a message.
+async fn told(
+    conn: &mut PgConnection,
+    message_id: MessageId,
+) -> Result<BTreeSet<UserId>, sqlx::Error> {
+    let statement = Query::select()
+        .column(Notifications::UserId)
+        .from(Notifications::Table)
+        .and_where(Expr::col(Notifications::SourceId).eq(message_id))
+        .and_where(Expr::col(Notifications::Type).is_in(["mention", "dm", "thread_reply"]))
+        .to_owned();
+    Ok(super::fetch_scalars(conn, &statement).await?.into_iter().collect())
 }
 
 #[derive(sqlx::FromRow)]
@@ -163,20 +208,23 @@ pub enum Seen<'a> {
 }
 
 /// Marks notifications read and tells the reader's other clients, if that changed anything. Returns how many are unread now.
+///
+/// Rows are locked in the order of their ids, here and when they are withdrawn: two that want the same ones wait for each other and never
+/// both.
 pub async fn mark_read(
     conn: &mut PgConnection,
     cause: &Cause,
     reader: UserId,
     seen: Seen<'_>,
 ) -> Result<i64, sqlx::Error> {
-    let mut statement = Query::update();
+    let mut statement = Query::select();
     statement
-        .table(Notifications::Table)
-        .value(Notifications::Read, true)
-        .value(Notifications::ReadAt, cause.at)
+        .column(Notifications::Id)
+        .from(Notifications::Table)
         .and_where(Expr::col(Notifications::UserId).eq(reader))
         .and_where(Expr::col(Notifications::Read).not())
-        .returning_col(Notifications::Id);
+        .order_by(Notifications::Id, Order::Asc)
+        .lock(LockType::Update);
     match seen {
         Seen::All => {}
         Seen::Ids(ids) => {
@@ -190,34 +238,92 @@ pub async fn mark_read(
                 .and_where(Expr::col(Notifications::Type).is_in(["mention", "dm"]));
         }
     }
-    let ids: Vec<NotificationId> = super::fetch_scalars(conn, &statement).await?;
+    let held: Vec<NotificationId> = super::fetch_scalars(conn, &statement).await?;
+    if !held.is_empty() {
+        set_read(conn, cause, &held).await?;
+    }
     let unread = super::sync::unread_notifications(conn, reader).await?;
-    if !ids.is_empty() {
-        let ids = (seen != Seen::All).then_some(ids);
+    if !held.is_empty() {
+        let ids = (seen != Seen::All).then(|| held.clone());
         let event = Event::NotificationRead(NotificationsRead { ids, unread });
         outbox::push_to(conn, reader, &super::channels::envelope(cause, event)).await?;
+    }
+    // Whoever reads a channel is told what is left of it by the mark that moves.
+    if !matches!(seen, Seen::Channel(..)) && !held.is_empty() {
+        for channel_id in calls_beyond_mark(conn, reader, &held).await? {
+            if let Some(state) = super::read_state::find(conn, channel_id, reader).await? {
+                outbox::push_to(conn, reader, &super::read_state::event(cause, state)).await?;
+            }
+        }
     }
     Ok(unread)
 }
 
-/// Takes back the notifications about a message that is gone; returns the events for those who had not seen theirs.
+/// The channels whose number of unread mentions these notifications were part of: a call in a thread is read there, while the mark of
+/// its channel stays where it is.
+async fn calls_beyond_mark(
+    conn: &mut PgConnection,
+    reader: UserId,
+    held: &[NotificationId],
+) -> Result<Vec<ChannelId>, sqlx::Error> {
+    let held: Vec<Uuid> = held.iter().map(|id| id.uuid()).collect();
+    sqlx::query_scalar(
+        "SELECT DISTINCT place.channel_id FROM notifications \
+         JOIN channel_members AS place ON place.channel_id = notifications.channel_id AND place.user_id = $2 \
+         WHERE notifications.id = ANY($1) AND notifications.type = 'mention' \
+         AND notifications.channel_seq > place.last_read_seq ORDER BY place.channel_id",
+    )
+    .bind(held)
+    .bind(reader)
+    .fetch_all(conn)
+    .await
+}
+
+async fn set_read(
+    conn: &mut PgConnection,
+    cause: &Cause,
+    ids: &[NotificationId],
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let statement = Query::update()
+        .table(Notifications::Table)
+        .value(Notifications::Read, true)
+        .value(Notifications::ReadAt, cause.at)
+        .and_where(Expr::cust_with_values("id = ANY($1)", [ids]))
+        .to_owned();
+    super::execute(conn, &statement).await.map(drop)
+}
+
+/// Takes back the notifications about messages that are gone; returns an event for each who had not seen theirs.
 pub(crate) async fn withdraw(
     conn: &mut PgConnection,
     cause: &Cause,
-    message_id: MessageId,
+    messages: &[MessageId],
 ) -> Result<Vec<(UserId, Envelope)>, sqlx::Error> {
-    let withdrawn: Vec<(UserId, NotificationId, i64)> = sqlx::query_as(
-        "WITH gone AS (DELETE FROM notifications WHERE source_id = $1 AND type IN ('mention', 'dm', 'thread_reply') \
-                       RETURNING user_id, id, read) \
-         SELECT gone.user_id, gone.id, (SELECT count(*) FROM notifications AS other \
-             WHERE other.user_id = gone.user_id AND NOT other.read AND other.source_id <> $1) \
-         FROM gone WHERE NOT gone.read",
+    let messages: Vec<Uuid> = messages.iter().map(|id| id.uuid()).collect();
+    let held: Vec<NotificationId> = sqlx::query_scalar(
+        "SELECT id FROM notifications WHERE source_id = ANY($1) AND type IN ('mention', 'dm', 'thread_reply') \
+         ORDER BY id FOR UPDATE",
     )
-    .bind(message_id.uuid())
+    .bind(messages)
+    .fetch_all(&mut *conn)
+    .await?;
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held: Vec<Uuid> = held.iter().map(|id| id.uuid()).collect();
+    let withdrawn: Vec<(UserId, Vec<Uuid>, i64)> = sqlx::query_as(
+        "WITH gone AS (DELETE FROM notifications WHERE id = ANY($1) RETURNING user_id, id, read) \
+         SELECT gone.user_id, array_agg(gone.id ORDER BY gone.id), (SELECT count(*) FROM notifications AS other \
+             WHERE other.user_id = gone.user_id AND NOT other.read AND other.id <> ALL($1)) \
+         FROM gone WHERE NOT gone.read GROUP BY gone.user_id",
+    )
+    .bind(held)
     .fetch_all(conn)
     .await?;
-    let event = |(user_id, id, unread)| {
-        let event = Event::NotificationRead(NotificationsRead { ids: Some(vec![id]), unread });
+    let event = |(user_id, ids, unread): (UserId, Vec<Uuid>, i64)| {
+        let ids = Some(ids.into_iter().map(NotificationId::from).collect());
+        let event = Event::NotificationRead(NotificationsRead { ids, unread });
         (user_id, super::channels::envelope(cause, event))
     };
     Ok(withdrawn.into_iter().map(event).collect())

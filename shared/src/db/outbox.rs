@@ -15,6 +15,8 @@ use crate::id::{EventId, UserId};
 
 /// How long published rows are kept, so that a lost stream can be rebuilt.
 pub const KEEP: Duration = Duration::from_hours(72);
+/// Rows that one step of pruning looks at: some ten milliseconds, whatever has piled up.
+pub const PRUNE_STEP: u64 = 5_000;
 
 /// Writes an event of a channel or a community.
 ///
@@ -48,8 +50,8 @@ pub async fn insert(
         Outbox::ChannelSeq,
         Outbox::Type,
         Outbox::Payload,
-        Outbox::CreatedAt,
     ]);
+    // `created_at` is the database's own, so that it can be compared with when rows were published: hosts differ in their clocks.
     for (envelope, reader) in events {
         let subject = envelope.subject(*reader).ok_or_else(|| homeless(envelope))?;
         let key = ordering_key(envelope, *reader).ok_or_else(|| homeless(envelope))?;
@@ -62,7 +64,6 @@ pub async fn insert(
             envelope.seq.into(),
             envelope.event.name().into(),
             payload.into(),
-            envelope.timestamp.into(),
         ]);
     }
     super::execute(conn, &statement).await.map(drop)
@@ -98,9 +99,12 @@ pub struct Pending {
     pub channel_seq: Option<i64>,
     /// The envelope.
     pub payload: serde_json::Value,
-    /// When it was written.
-    pub created_at: OffsetDateTime,
+    /// For how many seconds it has been waiting, by the database's clock.
+    pub waited: f64,
 }
+
+/// Seconds since a row was written.
+const WAITED: &str = "extract(epoch FROM now() - created_at)::float8";
 
 /// The oldest events that are neither published nor quarantined.
 ///
@@ -114,15 +118,32 @@ pub async fn pending(conn: &mut PgConnection, limit: u64) -> Result<Vec<Pending>
             Outbox::OrdKey,
             Outbox::ChannelSeq,
             Outbox::Payload,
-            Outbox::CreatedAt,
         ])
+        .expr_as(Expr::cust(WAITED), "waited")
         .from(Outbox::Table)
-        .and_where(Expr::col(Outbox::StreamSeq).is_null())
-        .and_where(Expr::col(Outbox::FailedAt).is_null())
+        .and_where(waits())
         .order_by(Outbox::Id, Order::Asc)
         .limit(limit)
         .to_owned();
     super::fetch_all(conn, &statement).await
+}
+
+/// How many events wait, counted up to `limit`, and for how many seconds the first of them does.
+pub async fn backlog(conn: &mut PgConnection, limit: u64) -> Result<(u64, f64), sqlx::Error> {
+    let statement = Query::select()
+        .expr(Expr::cust(WAITED))
+        .from(Outbox::Table)
+        .and_where(waits())
+        .order_by(Outbox::Id, Order::Asc)
+        .limit(limit)
+        .to_owned();
+    let waited: Vec<f64> = super::fetch_scalars(conn, &statement).await?;
+    Ok((waited.len() as u64, waited.first().copied().unwrap_or_default()))
+}
+
+/// It is neither published nor quarantined.
+fn waits() -> Expr {
+    Expr::col(Outbox::StreamSeq).is_null().and(Expr::col(Outbox::FailedAt).is_null())
 }
 
 /// Marks events as published: pairs of outbox id and stream sequence.
@@ -173,34 +194,89 @@ pub async fn mark_failed(
     Ok(super::fetch_scalar(conn, &statement).await?.unwrap_or(false))
 }
 
-/// The highest stream sequence recorded for an epoch.
-pub async fn newest_stream_seq(
-    conn: &mut PgConnection,
-    epoch: i32,
-) -> Result<Option<i64>, sqlx::Error> {
-    let statement = Query::select()
-        .column(Outbox::StreamSeq)
-        .from(Outbox::Table)
+/// Where the stream has an event, as the relay has noted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Mark {
+    /// The place in the stream.
+    pub stream_seq: i64,
+    /// The event that was put there.
+    pub event_id: EventId,
+}
+
+/// The highest mark of an epoch, however old it is: [`prune`] leaves it.
+pub async fn newest_mark(conn: &mut PgConnection, epoch: i32) -> Result<Option<Mark>, sqlx::Error> {
+    let statement = marks()
         .and_where(Expr::col(Outbox::Epoch).eq(epoch))
-        .and_where(Expr::col(Outbox::StreamSeq).is_not_null())
         .order_by(Outbox::StreamSeq, Order::Desc)
         .limit(1)
         .to_owned();
-    super::fetch_scalar(conn, &statement).await
+    super::fetch_optional(conn, &statement).await
 }
 
-/// The highest stream sequence recorded for events that the stream may still hold, whatever their epoch.
-pub async fn newest_held(
-    conn: &mut PgConnection,
-    window: Duration,
-) -> Result<Option<i64>, sqlx::Error> {
-    let statement = Query::select()
-        .expr(Expr::col(Outbox::StreamSeq).max())
-        .from(Outbox::Table)
-        .and_where(younger_than(window))
-        .and_where(Expr::col(Outbox::StreamSeq).is_not_null())
+/// The relay has noted this event at this place.
+pub async fn has_mark(conn: &mut PgConnection, mark: Mark) -> Result<bool, sqlx::Error> {
+    let statement = marks()
+        .and_where(Expr::col(Outbox::EventId).eq(mark.event_id))
+        .and_where(Expr::col(Outbox::StreamSeq).eq(mark.stream_seq))
         .to_owned();
-    Ok(super::fetch_scalar::<Option<i64>>(conn, &statement).await?.flatten())
+    Ok(super::fetch_optional::<Mark>(conn, &statement).await?.is_some())
+}
+
+fn marks() -> sea_query::SelectStatement {
+    Query::select()
+        .columns([Outbox::StreamSeq, Outbox::EventId])
+        .from(Outbox::Table)
+        .and_where(Expr::col(Outbox::StreamSeq).is_not_null())
+        .to_owned()
+}
+
+/// From where on the stream may hold events that still wait here, because whoever published them died before it could note it. None
+/// if nothing waits.
+///
+/// What was noted before an event was written was taken before that event could be published.
+pub async fn unnoted_from(conn: &mut PgConnection, epoch: i32) -> Result<Option<i64>, sqlx::Error> {
+    let oldest = Query::select()
+        .column(Outbox::CreatedAt)
+        .from(Outbox::Table)
+        .and_where(waits())
+        .order_by(Outbox::CreatedAt, Order::Asc)
+        .limit(1)
+        .to_owned();
+    let Some(oldest) = super::fetch_scalar::<OffsetDateTime>(conn, &oldest).await? else {
+        return Ok(None);
+    };
+    let before = marks()
+        .and_where(Expr::col(Outbox::Epoch).eq(epoch))
+        .and_where(Expr::col(Outbox::PublishedAt).lte(oldest))
+        .order_by(Outbox::StreamSeq, Order::Desc)
+        .limit(1)
+        .to_owned();
+    let before: Option<Mark> = super::fetch_optional(conn, &before).await?;
+    Ok(Some(before.map_or(1, |mark| mark.stream_seq + 1)))
+}
+
+/// Marks those of these events that still wait: they were found in the stream. Returns how many.
+pub async fn adopt(
+    conn: &mut PgConnection,
+    epoch: i32,
+    found: &[Mark],
+) -> Result<u64, sqlx::Error> {
+    let ids: Vec<Uuid> = found.iter().map(|mark| mark.event_id.uuid()).collect();
+    let sequences: Vec<i64> = found.iter().map(|mark| mark.stream_seq).collect();
+    // The first place counts, should the stream have it twice.
+    let sequence_of_row = Expr::cust_with_values(
+        "(SELECT min(found.seq) FROM unnest($1::uuid[], $2::bigint[]) AS found(id, seq) WHERE found.id = outbox.event_id)",
+        [sea_query::Value::from(ids.clone()), sequences.into()],
+    );
+    let statement = Query::update()
+        .table(Outbox::Table)
+        .value(Outbox::StreamSeq, sequence_of_row)
+        .value(Outbox::Epoch, epoch)
+        .value(Outbox::PublishedAt, Expr::current_timestamp())
+        .and_where(Expr::cust_with_values("event_id = ANY($1)", [ids]))
+        .and_where(Expr::col(Outbox::StreamSeq).is_null())
+        .to_owned();
+    super::execute(conn, &statement).await
 }
 
 /// The event is one of ours.
@@ -224,14 +300,16 @@ pub async fn try_lead(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     Ok(super::fetch_scalar(conn, &statement).await?.unwrap_or(false))
 }
 
-/// Makes events of the last `window` wait again that the stream has lost: those above `last_seq`, whatever their epoch. Returns how many.
+/// Makes events published within `window` wait again that the stream has lost: those above `last_seq`, whatever their epoch. Returns how many.
 pub async fn requeue_above(
     conn: &mut PgConnection,
     last_seq: i64,
     window: Duration,
 ) -> Result<u64, sqlx::Error> {
     let mut statement = requeue_statement();
-    statement.and_where(younger_than(window)).and_where(Expr::col(Outbox::StreamSeq).gt(last_seq));
+    statement
+        .and_where(published_within(window))
+        .and_where(Expr::col(Outbox::StreamSeq).gt(last_seq));
     super::execute(conn, &statement).await
 }
 
@@ -244,20 +322,45 @@ fn requeue_statement() -> sea_query::UpdateStatement {
         .to_owned()
 }
 
-fn younger_than(age: Duration) -> Expr {
-    Expr::cust_with_values("created_at > now() - make_interval(secs => $1)", [age.as_secs_f64()])
+fn published_within(window: Duration) -> Expr {
+    Expr::cust_with_values(
+        "published_at > now() - make_interval(secs => $1)",
+        [window.as_secs_f64()],
+    )
 }
 
-/// Deletes events older than [`KEEP`] that do not wait any more, because they were published or set aside. Returns how many.
+/// Looks at the oldest [`PRUNE_STEP`] rows and deletes those older than [`KEEP`] that do not wait any more, because they were published
+/// or set aside. Returns how many: none means that there is nothing to do.
+///
+/// The newest mark stays for ever: by it a stream is recognised that went back after quiet days.
 pub async fn prune(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let oldest = Query::select()
+        .columns([Outbox::Id, Outbox::CreatedAt, Outbox::StreamSeq, Outbox::FailedAt])
+        .from(Outbox::Table)
+        .order_by(Outbox::Id, Order::Asc)
+        .limit(PRUNE_STEP)
+        .to_owned();
+    let newest_mark = Query::select()
+        .column(Outbox::Id)
+        .from(Outbox::Table)
+        .and_where(Expr::col(Outbox::StreamSeq).is_not_null())
+        .order_by(Outbox::Epoch, Order::Desc)
+        .order_by(Outbox::StreamSeq, Order::Desc)
+        .limit(1)
+        .to_owned();
+    let gone = Query::select()
+        .column(Outbox::Id)
+        .from_subquery(oldest, "oldest")
+        .and_where(Expr::cust_with_values(
+            "created_at <= now() - make_interval(secs => $1)",
+            [KEEP.as_secs_f64()],
+        ))
+        .and_where(waits().not())
+        .to_owned();
     let statement = Query::delete()
         .from_table(Outbox::Table)
-        .and_where(younger_than(KEEP).not())
-        .and_where(
-            Expr::col(Outbox::StreamSeq)
-                .is_not_null()
-                .or(Expr::col(Outbox::FailedAt).is_not_null()),
-        )
+        .and_where(Expr::col(Outbox::Id).in_subquery(gone))
+        .and_where(Expr::col(Outbox::Id).not_in_subquery(newest_mark))
         .to_owned();
     super::execute(conn, &statement).await
 }

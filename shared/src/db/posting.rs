@@ -1,7 +1,7 @@
 //! The write path of a message (delivery-and-security.md section 2.2): one transaction from the idempotency check to the outbox.
 //!
 //! Written as static statements, because their number is what posting costs: a plain message takes three between `BEGIN` and
-//! `COMMIT` (gate, message, outbox); calling people adds two or three, a reply one, and one asks what came since the author last
+//! `COMMIT` (gate, message, outbox); calling people adds three or four, a reply one, and one asks what came since the author last
 //! read, if anything did.
 
 use sha2::{Digest, Sha256};
@@ -18,6 +18,7 @@ use crate::id::{ChannelId, CommunityId, MessageId, UserId};
 use crate::limits::{ATTACHMENTS_MAX, EVERYBODY_MAX, MENTIONS_MAX};
 use crate::markdown;
 use crate::message::{Message, MessageKind, PostMessage, ReadState};
+use crate::rate::Rate;
 use crate::user::Author;
 
 /// A message was posted, now or before.
@@ -58,6 +59,9 @@ pub enum PostError {
         "only admins and owners may call everybody in a channel of more than {EVERYBODY_MAX} people"
     )]
     EverybodyIsMany,
+    /// Has neither text nor files.
+    #[error("a message is empty")]
+    Empty,
     /// Brings too many files.
     #[error("a message has at most {ATTACHMENTS_MAX} files")]
     TooManyAttachments,
@@ -72,11 +76,18 @@ pub enum PostError {
     Database(#[from] sqlx::Error),
 }
 
-/// All that decides about a message, in one row. Holds the membership until the transaction ends: `KEY SHARE` conflicts with the
-/// delete of a kick and not with the read mark that every post of the same author moves.
+/// All that decides about a message, in one row. Holds the seat and the membership until the transaction ends: `KEY SHARE` conflicts
+/// with whoever holds a seat to mute, ban or kick (A99) and with the delete of a membership, and not with the read mark that every post
+/// of the same author moves. The seat comes first, as everywhere: the membership is looked up once the seat is held.
 const GATE: &str = "\
-    WITH membership AS ( \
-        SELECT last_read_seq FROM channel_members WHERE channel_id = $1 AND user_id = $2 FOR KEY SHARE \
+    WITH seat AS ( \
+        SELECT community_members.role, community_members.nickname, community_members.avatar_url, community_members.muted_until \
+        FROM community_members JOIN channels ON channels.community_id = community_members.community_id \
+        WHERE channels.id = $1 AND community_members.user_id = $2 FOR KEY SHARE OF community_members \
+    ), \
+    membership AS ( \
+        SELECT last_read_seq FROM channel_members \
+        WHERE channel_id = $1 AND user_id = $2 AND (SELECT count(*) FROM seat) >= 0 FOR KEY SHARE \
     ) \
     SELECT channels.id, channels.community_id, channels.name, channels.type AS kind, channels.visibility, channels.topic, \
         channels.last_seq, channels.created_at, channels.archived_at, channels.is_default, member.role, \
@@ -88,7 +99,7 @@ const GATE: &str = "\
         root.id IS NOT NULL AND root.deleted_at IS NULL AS has_root, root.parent_id IS NOT NULL AS root_is_reply, \
         coalesce(membership.last_read_seq, channels.last_seq) AS read_before \
     FROM channels JOIN users ON users.id = $2 LEFT JOIN membership ON true \
-        LEFT JOIN community_members AS member ON member.community_id = channels.community_id AND member.user_id = $2 \
+        LEFT JOIN seat AS member ON true \
         LEFT JOIN messages AS sent ON sent.user_id = $2 AND sent.client_msg_id = $3 \
         LEFT JOIN messages AS root ON root.id = $4 AND root.channel_id = $1 \
     WHERE channels.id = $1";
@@ -129,8 +140,16 @@ pub struct Draft<'a> {
     pub request: &'a PostMessage,
     /// What it becomes.
     pub kind: MessageKind,
-    /// What it carries: an object.
+    /// What it carries: an object. A `name` in that of a webhook's message is the name of its author there.
     pub metadata: serde_json::Value,
+    /// The text whose `@names` call people, where that is not the body; what else the body says calls nobody.
+    pub calling: Option<&'a str>,
+    /// `@channel` and `@here` in it call everybody; else they are plain words.
+    pub calls_everybody: bool,
+    /// Its id, if its files are in the store under it already.
+    pub id: Option<MessageId>,
+    /// How many of the author's mentions notify in which time; what is beyond is posted all the same.
+    pub mention_limit: Option<Rate>,
 }
 
 impl<'a> Draft<'a> {
@@ -143,7 +162,15 @@ impl<'a> Draft<'a> {
     /// A message of another kind, without metadata.
     #[must_use]
     pub fn of(kind: MessageKind, request: &'a PostMessage) -> Self {
-        Self { request, kind, metadata: serde_json::json!({}) }
+        Self {
+            request,
+            kind,
+            metadata: serde_json::json!({}),
+            calling: None,
+            calls_everybody: true,
+            id: None,
+            mention_limit: None,
+        }
     }
 }
 
@@ -176,18 +203,14 @@ pub async fn post(
     }
     let access = &gate.access;
     permit(actor, Action::PostMessage, access)?;
-    if request.parent_id.is_some() && !gate.has_root {
-        return Err(PostError::NoParent);
-    }
-    if gate.root_is_reply {
-        return Err(PostError::NestedReply);
-    }
-    if request.attachment_ids.len() > ATTACHMENTS_MAX {
-        return Err(PostError::TooManyAttachments);
-    }
-    let called = call(conn, actor, access, request.body_md.as_str(), request.parent_id).await?;
+    check(request, &gate)?;
+    let found = markdown::mentions(draft.calling.unwrap_or(request.body_md.as_str()));
+    let called = match actor {
+        Actor::Webhook(..) => called_by_webhook(conn, access, found, draft.calls_everybody).await?,
+        _ => call(conn, actor, access, &found, request.parent_id).await?,
+    };
 
-    let id = MessageId::new();
+    let id = draft.id.unwrap_or_else(MessageId::new);
     let seq: Option<i64> = sqlx::query_scalar(WRITE)
         .bind(id.uuid())
         .bind(channel_id.uuid())
@@ -207,7 +230,7 @@ pub async fn post(
         channel_id,
         seq,
         parent_id: request.parent_id,
-        author: gate.author.0,
+        author: author(gate.author.0, draft),
         kind: draft.kind,
         body_md: request.body_md.to_string(),
         created_at: cause.at,
@@ -233,20 +256,56 @@ pub async fn post(
         };
         events.push((in_channel(cause, access, seq + 1, Event::ThreadUpdated(summary)), None));
     }
-    events.extend(notify(conn, cause, access, &message, &called).await?);
+    events.extend(notify(conn, cause, access, &message, &called, draft.mention_limit).await?);
+    // A webhook reads nothing.
     if request.parent_id.is_none()
+        && !matches!(actor, Actor::Webhook(..))
         && read_state::has_unread(conn, channel_id, user_id, gate.read_before, seq).await?
     {
         // Whoever answers has read what came before; their other clients learn it.
         let read = notifications::Seen::Channel(channel_id, seq);
         notifications::mark_read(conn, cause, user_id, read).await?;
-        let state = ReadState { channel_id, last_read_seq: seq, unread: 0, mentions: 0 };
+        let state = ReadState {
+            channel_id,
+            last_read_seq: seq,
+            unread: 0,
+            mentions: 0,
+            notify_level: None,
+        };
         events.push((read_state::event(cause, state), Some(user_id)));
     }
     let events: Vec<(&Envelope, Option<UserId>)> =
         events.iter().map(|(envelope, reader)| (envelope, *reader)).collect();
     outbox::insert(conn, &events).await?;
     Ok(Posted::New(Box::new(message)))
+}
+
+/// What is wrong with a message whoever writes it.
+const fn check(request: &PostMessage, gate: &Gate) -> Result<(), PostError> {
+    if request.parent_id.is_some() && !gate.has_root {
+        return Err(PostError::NoParent);
+    }
+    if gate.root_is_reply {
+        return Err(PostError::NestedReply);
+    }
+    if request.body_md.is_none() && request.attachment_ids.is_empty() {
+        return Err(PostError::Empty);
+    }
+    if request.attachment_ids.len() > ATTACHMENTS_MAX {
+        return Err(PostError::TooManyAttachments);
+    }
+    Ok(())
+}
+
+/// The author as this one message shows it (`messages::AUTHOR` says the same in SQL).
+fn author(author: Author, draft: &Draft<'_>) -> Author {
+    let own = draft.metadata.get("name").and_then(serde_json::Value::as_str);
+    match own {
+        Some(name) if draft.kind == MessageKind::Webhook => {
+            Author { display_name: name.to_owned(), ..author }
+        }
+        _ => author,
+    }
 }
 
 /// SHA-256 over what makes two requests the same one.
@@ -278,14 +337,13 @@ pub(crate) async fn call(
     conn: &mut PgConnection,
     actor: &Actor,
     access: &Access,
-    body_md: &str,
+    found: &markdown::Mentions,
     parent_id: Option<MessageId>,
 ) -> Result<mentions::Called, PostError> {
-    let found = markdown::mentions(body_md);
     if found.users.len() > MENTIONS_MAX {
         return Err(PostError::TooManyMentions);
     }
-    let called = mentions::resolve(conn, access, &found, parent_id).await?;
+    let called = mentions::resolve(conn, access, found, parent_id).await?;
     let calls_everybody = found.channel || found.here;
     if calls_everybody && called.everybody > EVERYBODY_MAX && access.channel.community_id.is_some()
     {
@@ -297,6 +355,20 @@ pub(crate) async fn call(
     Ok(called)
 }
 
+/// Looks up whom a webhook's text calls. Everybody only if the webhook may, in channels of any size; of names the first few, because
+/// a log or a commit may be full of things that are written like one.
+async fn called_by_webhook(
+    conn: &mut PgConnection,
+    access: &Access,
+    mut found: markdown::Mentions,
+    calls_everybody: bool,
+) -> Result<mentions::Called, sqlx::Error> {
+    found.channel &= calls_everybody;
+    found.here &= calls_everybody;
+    found.users.truncate(MENTIONS_MAX);
+    mentions::resolve(conn, access, &found, None).await
+}
+
 /// Writes the notifications about a message and returns their events.
 pub(crate) async fn notify(
     conn: &mut PgConnection,
@@ -304,7 +376,12 @@ pub(crate) async fn notify(
     access: &Access,
     message: &Message,
     called: &mentions::Called,
+    mention_limit: Option<Rate>,
 ) -> Result<Vec<(Envelope, Option<UserId>)>, sqlx::Error> {
+    let mut people = called.notified(access, message.author.id);
+    if let Some(rate) = mention_limit {
+        notifications::cut(conn, message, &mut people, rate).await?;
+    }
     let about = notifications::About {
         message_id: message.id,
         community_id: access.channel.community_id,
@@ -312,9 +389,7 @@ pub(crate) async fn notify(
         seq: message.seq,
         author: &message.author,
     };
-    let told =
-        notifications::insert(conn, cause, &about, &called.notified(access, message.author.id))
-            .await?;
+    let told = notifications::insert(conn, cause, &about, &people).await?;
     Ok(told.into_iter().map(|(reader, envelope)| (envelope, Some(reader))).collect())
 }
 

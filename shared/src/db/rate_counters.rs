@@ -1,4 +1,4 @@
-//! Counters of the limits that must hold over all gateways and over their restarts (sign-in).
+//! Counters of the limits that must hold over all processes and over their restarts: sign-in, and what only the api can count.
 
 use std::time::Duration;
 
@@ -13,6 +13,16 @@ pub async fn hit(
     key: &str,
     window: Duration,
 ) -> Result<(i32, f64), sqlx::Error> {
+    add(conn, key, window, 1).await
+}
+
+/// Counts `more` at once. The counter is held until the transaction ends, and a rollback takes back what was counted.
+pub async fn add(
+    conn: &mut PgConnection,
+    key: &str,
+    window: Duration,
+    more: i32,
+) -> Result<(i32, f64), sqlx::Error> {
     let seconds = window.as_secs_f64();
     let start = Expr::cust_with_values(
         "to_timestamp(floor(extract(epoch FROM now()) / $1) * $1)",
@@ -21,12 +31,12 @@ pub async fn hit(
     let statement = Query::insert()
         .into_table(RateCounters::Table)
         .columns([RateCounters::Key, RateCounters::WindowStart, RateCounters::Count])
-        .values_panic([key.into(), start, 1.into()])
+        .values_panic([key.into(), start, more.into()])
         .on_conflict(
             OnConflict::columns([RateCounters::Key, RateCounters::WindowStart])
                 .value(
                     RateCounters::Count,
-                    Expr::col((RateCounters::Table, RateCounters::Count)).add(1),
+                    Expr::col((RateCounters::Table, RateCounters::Count)).add(more),
                 )
                 .to_owned(),
         )

@@ -42,6 +42,7 @@ pub async fn find(
         last_read_seq: row.last_read_seq,
         unread: row.unread,
         mentions: row.mentions,
+        notify_level: None,
     }))
 }
 
@@ -92,6 +93,7 @@ pub(crate) async fn has_unread(
         .and_where(Expr::col(Messages::Seq).lt(before))
         .and_where(Expr::col(Messages::ParentId).is_null())
         .and_where(Expr::col(Messages::DeletedAt).is_null())
+        .and_where(Expr::col(Messages::Kind).ne("system"))
         .and_where(Expr::col(Messages::UserId).ne(reader))
         .limit(1)
         .to_owned();

@@ -133,6 +133,26 @@ pub async fn find_known(
     super::fetch_optional(conn, &statement).await
 }
 
+/// Somebody by handle, if they share a community with `reader`: nobody else can be found by it (A96).
+pub async fn find_co_member(
+    conn: &mut PgConnection,
+    reader: UserId,
+    username: &str,
+) -> Result<Option<User>, sqlx::Error> {
+    let co_members = Query::select()
+        .column(CommunityMembers::UserId)
+        .from(CommunityMembers::Table)
+        .and_where(
+            Expr::col(CommunityMembers::CommunityId).in_subquery(authz::communities_of(reader)),
+        )
+        .to_owned();
+    let statement = select(false)
+        .and_where(Expr::col((Users::Table, Users::Username)).eq(username))
+        .and_where(Expr::col((Users::Table, Users::Id)).in_subquery(co_members))
+        .to_owned();
+    super::fetch_optional(conn, &statement).await
+}
+
 /// A person by handle, for those who may do anything.
 pub async fn find_by_username(
     conn: &mut PgConnection,

@@ -121,7 +121,7 @@ pub enum Event {
     /// The reader has seen notifications.
     #[serde(rename = "notification.read")]
     NotificationRead(NotificationsRead),
-    /// The reader has read on, on some client.
+    /// The reader has read on, or made a channel louder or quieter, on some client.
     #[serde(rename = "read.updated")]
     ReadUpdated(ReadState),
     /// The reader's draft changed, on some client.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::id::EventId;
 use crate::problem::Problem;
@@ -90,13 +91,25 @@ impl TraceId {
     }
 }
 
+/// A path for the log: the words of its route and ids. What else it holds may be a channel's name or a webhook's token.
+fn loggable(route: Option<&str>, path: &str) -> String {
+    let mut words = route.unwrap_or_default().split('/');
+    let shown = path.split('/').map(|segment| {
+        let is_word = words.next() == Some(segment);
+        let is_id = segment.len() == 36 && Uuid::try_parse(segment).is_ok();
+        if is_word || is_id { segment } else { "*" }
+    });
+    shown.collect::<Vec<_>>().join("/")
+}
+
 /// Middleware: takes the trace id of the gateway (or makes one), logs the request and answers with the id.
 ///
-/// Logs hold the method, the path without its query, the status and the time: no bodies, no credentials.
+/// Logs hold the method, the path without its query, names and secrets, the status and the time: no bodies, no credentials.
 pub async fn trace(request: Request, next: Next) -> Response {
     let trace = TraceId::of(&request);
     let span = tracing::info_span!("request", trace_id = trace.as_str());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let (method, path) = (request.method().clone(), loggable(matched, request.uri().path()));
     let started = std::time::Instant::now();
     let serve = async {
         let mut response = next.run(request).await;
@@ -113,4 +126,46 @@ pub async fn trace(request: Request, next: Next) -> Response {
         response
     };
     CURRENT.scope(trace.clone(), serve).instrument(span).await
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[test]
+    fn names_and_secrets_in_paths_are_not_logged() {
+        let id = "0198c0de-0000-7000-8000-000000000001";
+        let cases = [
+            (Some("/api/me"), "/api/me".to_owned(), "/api/me".to_owned()),
+            (
+                Some("/c/{slug}/channels/{name}"),
+                "/c/labs/channels/plans".to_owned(),
+                "/c/*/channels/*".to_owned(),
+            ),
+            (Some("/hook/{id}/{token}"), format!("/hook/{id}/ajw_secret"), format!("/hook/{id}/*")),
+            (Some("/assets/{file}"), "/assets/app.css".to_owned(), "/assets/*".to_owned()),
+            (None, "/secret/plans".to_owned(), "/*/*".to_owned()),
+        ];
+        for (route, path, logged) in cases {
+            assert_eq!(loggable(route, &path), logged, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_route_is_known_where_requests_are_logged() {
+        async fn tell(request: Request, _: Next) -> String {
+            let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+            loggable(matched, request.uri().path())
+        }
+        let router = Router::new().route("/c/{slug}", get(|| async {})).layer(from_fn(tell));
+        let request = Request::builder().uri("/c/labs").body(Body::empty()).unwrap();
+        let body = router.oneshot(request).await.unwrap().into_body();
+        assert_eq!(axum::body::to_bytes(body, 100).await.unwrap(), "/c/*");
+    }
 }

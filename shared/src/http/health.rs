@@ -1,8 +1,9 @@
 //! `/healthz`, `/readyz` and `/metrics`: on each service's own port, never through the gateway.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::State;
@@ -17,6 +18,10 @@ pub struct Health(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     ready: AtomicBool,
+    /// It is about to stop, whatever else is so.
+    retired: AtomicBool,
+    /// When somebody last asked for readiness.
+    asked: Mutex<Option<Instant>>,
     metrics: std::sync::RwLock<Vec<Metric>>,
 }
 
@@ -38,7 +43,21 @@ impl Health {
     /// Requests may come.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.ready.load(Ordering::Acquire)
+        self.0.ready.load(Ordering::Acquire) && !self.0.retired.load(Ordering::Acquire)
+    }
+
+    /// Requests may not come any more, whoever says that it is ready.
+    pub(super) fn retire(&self) {
+        self.0.retired.store(true, Ordering::Release);
+    }
+
+    /// When somebody last asked whether requests may come.
+    pub(super) fn last_asked(&self) -> Option<Instant> {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_asked(&self) {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// A counter for `/metrics`: only grows. `labels` is empty or `key="value"`.
@@ -113,6 +132,7 @@ pub fn health_routes(health: Health) -> Router {
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
+    health.note_asked();
     if health.is_ready() {
         (StatusCode::OK, "ready\n")
     } else {

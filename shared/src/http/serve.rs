@@ -11,14 +11,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::stall::Stallable;
+use super::stall::{Stallable, WRITE_STALL};
 
 /// A peer must send its request head within this time (delivery-and-security.md section 3.5).
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open requests may go on after the shutdown began. Streams end by their own token before that.
 const DRAIN: Duration = Duration::from_secs(10);
-/// A peer that takes nothing for this long is gone (delivery-and-security.md section 2.10).
-const WRITE_STALL: Duration = Duration::from_secs(30);
 
 /// Listens, with an error that names the address.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

@@ -12,8 +12,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+/// A peer that takes nothing for this long is gone (delivery-and-security.md section 2.10).
+pub const WRITE_STALL: Duration = Duration::from_secs(30);
+
 /// Reads as the connection does; a write that gets nowhere for `patience` fails.
-pub(super) struct Stallable<S> {
+#[derive(Debug)]
+pub struct Stallable<S> {
     stream: S,
     patience: Duration,
     /// Runs while a write waits.
@@ -21,7 +25,8 @@ pub(super) struct Stallable<S> {
 }
 
 impl<S> Stallable<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
+    /// A connection whose writes wait no longer than `patience`.
+    pub fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, stalled: None }
     }
 

@@ -285,6 +285,12 @@ impl<R: Renderer> Hub<R> {
         self.shared.position()
     }
 
+    /// Events flow: the bus is reached, and everything in it was read once.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.shared.is_caught_up() && self.shared.bus.is_up()
+    }
+
     /// Begins a stream after `cursor`; without one it begins now. `extra_channel` adds a public channel the reader has not joined; the
     /// caller has checked that the reader may read it.
     pub async fn connect(

@@ -8,7 +8,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::error::PageError;
+use crate::error::{PageError, fragment};
 use crate::load::{Beside, Subject};
 use crate::state::{App, Caller};
 use crate::view::pages::NothingPage;
@@ -111,7 +111,7 @@ pub(crate) async fn community(
     let first = world.first_channel();
     let Some(first) = first.map(|channel| channel.channel.id) else {
         world.online = caller.online(&app, &world).await.map_err(failed)?;
-        let shell = Shell::new(&world, View::Nav, "Channels", &nonce, None, 0);
+        let shell = Shell::new(&world, View::Nav, "Channels", &nonce, 0);
         return Ok(super::page(render(&NothingPage { shell }), &nonce));
     };
     let subject = Subject::Id { id: first, community: None };
@@ -142,4 +142,16 @@ async fn show(
     let loaded = caller?.load(app, &subject, around, beside).await?;
     let nonce = super::nonce();
     Ok(super::page(loaded.html(app, false, &nonce)?, &nonce))
+}
+
+/// `GET /channels/{id}/pane`: what stands beside a channel that is on show already.
+pub(crate) async fn pane(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<ChannelId>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Problem> {
+    let subject = Subject::Id { id, community: None };
+    let loaded = caller.load_pane(&app, &subject, wanted.beside()).await?;
+    loaded.pane_html(&app)?.map(fragment).ok_or_else(Problem::not_found)
 }

@@ -1,7 +1,6 @@
 //! A community's own pages: its channels, a new one, an invite.
 
 use ajet_shared::channel::{CreateChannel, Visibility};
-use ajet_shared::community::Role;
 use ajet_shared::http::Path;
 use ajet_shared::id::CommunityId;
 use ajet_shared::invite::CreateInvite;
@@ -21,7 +20,7 @@ use crate::view::render;
 use crate::view::shell::{Shell, View, World};
 
 /// The reader's world with this community on show.
-async fn world(app: &App, caller: &Caller, slug: &str) -> Result<World, Problem> {
+pub(crate) async fn world(app: &App, caller: &Caller, slug: &str) -> Result<World, Problem> {
     let mut world = caller.world(app).await?;
     let n = world
         .sync
@@ -34,7 +33,7 @@ async fn world(app: &App, caller: &Caller, slug: &str) -> Result<World, Problem>
     Ok(world)
 }
 
-fn community_id(world: &World) -> Result<CommunityId, Problem> {
+pub(crate) fn community_id(world: &World) -> Result<CommunityId, Problem> {
     world.community().map(|view| view.community.id).ok_or_else(Problem::not_found)
 }
 
@@ -55,7 +54,7 @@ pub(crate) async fn browse(
         .filter(|view| view.channel.archived_at.is_none())
         .map(|view| BrowseRow::new(view, &slug));
     let nonce = super::nonce();
-    let shell = Shell::new(&world, View::Main, "Browse channels", &nonce, None, 0);
+    let shell = Shell::new(&world, View::Main, "Browse channels", &nonce, 0);
     Ok(super::page(render(&BrowsePage { shell, rows: rows.collect() }), &nonce))
 }
 
@@ -70,14 +69,14 @@ pub(crate) async fn new_channel(
     let (caller, Path(slug)) = (caller.map_err(failed)?, path.map_err(failed)?);
     let world = world(&app, &caller, &slug).await.map_err(failed)?;
     let nonce = super::nonce();
-    let shell = Shell::new(&world, View::Main, "Create a channel", &nonce, None, 0);
+    let shell = Shell::new(&world, View::Main, "Create a channel", &nonce, 0);
     Ok(super::page(
         render(&NewChannelPage { shell, community_id: community_id(&world).map_err(failed)? }),
         &nonce,
     ))
 }
 
-/// `GET /c/{slug}/invite`: for owners and admins.
+/// `GET /c/{slug}/invite`: for owners and admins, and for members where they may.
 pub(crate) async fn invite(
     State(app): State<App>,
     uri: Uri,
@@ -87,11 +86,11 @@ pub(crate) async fn invite(
     let failed = PageError::at(&uri);
     let (caller, Path(slug)) = (caller.map_err(failed)?, path.map_err(failed)?);
     let world = world(&app, &caller, &slug).await.map_err(failed)?;
-    if world.community().is_none_or(|view| view.role < Role::Admin) {
+    if !world.may_invite() {
         return Err(failed(Problem::new(403, "forbidden", "Owners and admins invite people")));
     }
     let nonce = super::nonce();
-    let shell = Shell::new(&world, View::Main, "Invite people", &nonce, None, 0);
+    let shell = Shell::new(&world, View::Main, "Invite people", &nonce, 0);
     Ok(super::page(
         render(&InvitePage { shell, community_id: community_id(&world).map_err(failed)? }),
         &nonce,

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::frames::{Frames, Mode};
 use crate::state::{App, Caller};
+use crate::view::thread::{self, Earlier};
 use crate::view::timeline::{self, Bottom, Intro, Look, Top};
 use crate::view::{render, times};
 
@@ -87,6 +88,38 @@ pub(crate) async fn newer(
     match page.items.last().filter(|_| page.next.is_some()) {
         Some(last) => frames.outer(&Bottom::new(id, last)),
         None => frames.remove("#history-bottom"),
+    };
+    Ok(events(frames))
+}
+
+/// From which reply.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reply {
+    before: MessageId,
+}
+
+/// `GET /messages/{id}/replies?before=`: earlier replies of a thread in the pane.
+pub(crate) async fn earlier_replies(
+    State(app): State<App>,
+    caller: Caller,
+    Path(root): Path<MessageId>,
+    Query(reply): Query<Reply>,
+) -> Result<Response, Problem> {
+    let query = PageQuery {
+        before: Some(reply.before.into()),
+        limit: Some(PAGE_SIZE_DEFAULT),
+        ..PageQuery::default()
+    };
+    let page = caller.api.replies(root, query).await?;
+    app.directory.learn(page.items.iter().map(|message| &message.author));
+    let mut frames = Frames::default();
+    let rows: String = thread::rows(&page.items, &app.directory).iter().map(render).collect();
+    if !rows.is_empty() {
+        frames.patch(Mode::After, "#thread-earlier", &rows);
+    }
+    match Earlier::than(root, &page) {
+        Some(earlier) => frames.outer(&earlier),
+        None => frames.remove("#thread-earlier"),
     };
     Ok(events(frames))
 }

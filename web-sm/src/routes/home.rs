@@ -27,7 +27,7 @@ pub(crate) async fn home(
         return Ok(Redirect::to(&urls::of(channel, world.community())).into_response());
     }
     let nonce = super::nonce();
-    let shell = Shell::new(&world, View::Main, "Welcome", &nonce, None, 0);
+    let shell = Shell::new(&world, View::Main, "Welcome", &nonce, 0);
     Ok(super::page(render(&NothingPage { shell }), &nonce))
 }
 
@@ -68,7 +68,10 @@ pub(crate) async fn message(
         )
     };
     let to = match message.parent_id {
-        Some(parent) => format!("{}?thread={parent}", urls::message(&path, parent)),
+        // The browser itself finds the reply in the pane.
+        Some(parent) => {
+            format!("{}?thread={parent}#message-{id}", urls::message(&path, parent))
+        }
         None => urls::message(&path, id),
     };
     Ok(Redirect::to(&to).into_response())

@@ -1,11 +1,15 @@
 //! One file per thing a browser asks for.
 
 pub(crate) mod actions;
+pub(crate) mod activity;
 pub(crate) mod channel;
+pub(crate) mod commands;
 pub(crate) mod community;
 pub(crate) mod history;
 pub(crate) mod home;
+pub(crate) mod people;
 pub(crate) mod send;
+pub(crate) mod settings;
 pub(crate) mod stream;
 
 use axum::http::{HeaderValue, header};

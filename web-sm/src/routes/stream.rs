@@ -1,10 +1,13 @@
 //! `GET /sse`: the page stays as it would be if it were loaded now (delivery-and-security.md section 2.6).
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use ajet_shared::clock;
+use ajet_shared::events::{Envelope, Event, Notification};
 use ajet_shared::http::Query;
 use ajet_shared::hub::{CloseReason, Connection, Reader, Refused, Signal};
-use ajet_shared::id::{ChannelId, CommunityId, MessageId};
+use ajet_shared::id::{ChannelId, CommunityId};
 use ajet_shared::position::Position;
 use ajet_shared::problem::Problem;
 use axum::body::{Body, Bytes};
@@ -12,6 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use crate::error::fragment;
@@ -19,13 +23,18 @@ use crate::frames::Frames;
 use crate::load::{Beside, Subject};
 use crate::renderer::WebRenderer;
 use crate::state::{App, Caller};
+use crate::view::activity::Show;
 use crate::view::message::Tail;
-use crate::view::pages::SignedOut;
+use crate::view::pages::{Notice, SignedOut};
 use crate::view::render;
 use crate::viewer::{Start, Viewer};
 
 /// A browser that takes nothing for this long is gone. Source: delivery-and-security.md section 2.10.
 const STUCK: Duration = Duration::from_secs(30);
+/// By how much the clocks of the services may differ, and how long an event is usually on its way.
+const OVERLAP: Duration = Duration::from_secs(5);
+/// How often a page that was told that no events flow is looked after.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Pieces on their way to one browser.
 const IN_FLIGHT: usize = 4;
 /// About how much is sent in one piece, bytes.
@@ -42,12 +51,10 @@ pub(crate) struct Shown {
     community: Option<CommunityId>,
     channel: Option<ChannelId>,
     face: Option<String>,
-    thread: Option<MessageId>,
     #[serde(default)]
     seen: i64,
-    #[serde(default)]
-    replies: i64,
     tail: Option<String>,
+    activity: Option<Show>,
 }
 
 /// `GET /sse`.
@@ -64,31 +71,38 @@ pub(crate) async fn stream(
     let resumed = last_event.is_some();
     let cursor =
         last_event.or(shown.cursor.as_deref()).map(|text| text.parse().unwrap_or_default());
+    let counted = clock::now();
     match open(&app, caller, &shown, cursor, resumed).await {
         Ok((connection, viewer, caller)) => {
             let (pieces, body) = mpsc::channel(IN_FLIGHT);
-            tokio::spawn(Writer { app, caller, connection, viewer, pieces }.run());
+            let writer = Writer { app, caller, connection, viewer, counted, paused: false, pieces };
+            tokio::spawn(writer.run());
             events(Body::from_stream(futures::stream::unfold(body, |mut body| async move {
                 let piece: Bytes = body.recv().await?;
                 Some((Ok::<_, std::convert::Infallible>(piece), body))
             })))
         }
         Err(Closed::SignedOut) => fragment(render(&SignedOut)),
-        Err(Closed::Later(ms)) => {
+        Err(Closed::Later(ms, notice)) => {
             let mut frames = Frames::default();
-            frames.retry(ms);
+            frames.retry(ms).outer(&notice);
             events(Body::from(frames.into_bytes()))
         }
         Err(Closed::Failed(problem)) => problem.into_response(),
     }
 }
 
+/// Whether a number that was read then may hold this notification, which comes only now.
+fn may_be_counted(notification: &Notification, read_at: OffsetDateTime) -> bool {
+    notification.created_at < read_at + OVERLAP
+}
+
 /// Why there is no stream.
 enum Closed {
     /// The browser must not come back: a fragment as `text/html` ends it (decisions.md 6).
     SignedOut,
-    /// It comes back after so many milliseconds.
-    Later(u128),
+    /// It comes back after so many milliseconds, and says why meanwhile.
+    Later(u128, Notice),
     /// It comes back by its own rules.
     Failed(Problem),
 }
@@ -126,23 +140,24 @@ async fn open(
             .iter()
             .position(|view| Some(view.community.id) == shown.community);
     }
+    world.activity = shown.activity;
     world.online = caller.online(app, &world).await?;
     let guest_of = world.here.as_ref().filter(|here| !here.joined).map(|here| here.channel.id);
     let reader = Reader::new(&caller.api, world.sync.clone());
     let connection = app.hub.connect(reader, cursor, guest_of).await.map_err(|refused| {
-        Closed::Later(match refused {
-            Refused::Full => RETRY_FULL_MS,
-            Refused::Starting | Refused::Draining => u128::from(rand::random_range(RETRY_MS)),
-        })
+        let soon = u128::from(rand::random_range(RETRY_MS));
+        match refused {
+            Refused::Full => Closed::Later(RETRY_FULL_MS, Notice::FULL),
+            Refused::Starting => Closed::Later(soon, Notice::PAUSED),
+            Refused::Draining => Closed::Later(soon, Notice::STOPPING),
+        }
     })?;
     let tail = shown.tail.as_deref().and_then(|text| text.parse::<Tail>().ok());
     let start = Start {
         gone: shown.channel.is_some() && world.here.is_none(),
         face: shown.face.clone(),
-        thread: shown.thread,
         tail,
         seen: shown.seen,
-        replies: shown.replies,
         resumed,
         replaying: cursor.is_some(),
     };
@@ -164,6 +179,10 @@ struct Writer {
     caller: Caller,
     connection: Connection<WebRenderer>,
     viewer: Viewer,
+    /// When the notifications that the viewer counts from were read, a little early.
+    counted: OffsetDateTime,
+    /// The page says that no events flow.
+    paused: bool,
     pieces: mpsc::Sender<Bytes>,
 }
 
@@ -172,7 +191,8 @@ impl Writer {
         let mut frames = Frames::default();
         frames.retry(u128::from(rand::random_range(RETRY_MS)));
         loop {
-            let wakes_at = self.viewer.wakes_at();
+            let look_at = self.paused.then(|| Instant::now() + LOOK_AGAIN);
+            let wakes_at = self.viewer.wakes_at().into_iter().chain(look_at).min();
             let silence = async {
                 match wakes_at {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -188,6 +208,9 @@ impl Writer {
                 () = self.pieces.closed() => return,
             };
             self.viewer.tick(Instant::now(), &mut frames);
+            if self.paused {
+                self.look_whether_live(&mut frames);
+            }
             while let Some(next) = signal {
                 if !self.apply(next, &mut frames).await {
                     let _ = self.send(&mut frames).await;
@@ -208,6 +231,15 @@ impl Writer {
         self.pieces.send_timeout(std::mem::take(frames).into_bytes(), STUCK).await.is_ok()
     }
 
+    /// Says on the page whether events flow, where that has changed.
+    fn look_whether_live(&mut self, frames: &mut Frames) {
+        let paused = !self.app.hub.is_live();
+        if paused != self.paused {
+            self.paused = paused;
+            frames.outer(if paused { &Notice::PAUSED } else { &Notice::NOTHING });
+        }
+    }
+
     /// Draws one signal; false at the end of the stream.
     async fn apply(&mut self, signal: Signal<WebRenderer>, frames: &mut Frames) -> bool {
         match signal {
@@ -220,11 +252,7 @@ impl Writer {
                 let shared = |lens| delivery.bytes(lens).cloned();
                 let (position, now) = (delivery.position, Instant::now());
                 self.viewer.event(&delivery.envelope, position, &shared, now, frames);
-                if let Some(id) = self.viewer.nameless(&delivery.envelope)
-                    && let Ok(view) = self.caller.api.channel(id).await
-                {
-                    self.viewer.introduced(view, frames);
-                }
+                self.complete(&delivery.envelope, frames).await;
                 frames.at(position);
             }
             Signal::Typing(envelope) => self.viewer.typing(&envelope, Instant::now(), frames),
@@ -234,6 +262,8 @@ impl Writer {
                 return self.redraw(position, frames).await;
             }
             Signal::Heartbeat { position } => {
+                // Nothing came for a while: because nobody wrote, or because nothing gets here.
+                self.look_whether_live(frames);
                 frames.signals(&serde_json::json!({ "_hb": position.seq % 1_000_000 }));
                 frames.at(position);
             }
@@ -241,7 +271,10 @@ impl Writer {
                 frames.outer(&SignedOut);
                 return false;
             }
-            Signal::Close { retry, .. } => {
+            Signal::Close { reason, retry } => {
+                if reason == CloseReason::Drain {
+                    frames.outer(&Notice::STOPPING);
+                }
                 frames.retry(retry.as_millis());
                 return false;
             }
@@ -249,24 +282,59 @@ impl Writer {
         true
     }
 
+    /// Draws what an event alone does not tell: the people of a new direct message, the text behind a notification.
+    async fn complete(&mut self, envelope: &Envelope, frames: &mut Frames) {
+        if let Some(id) = self.viewer.nameless(envelope)
+            && let Ok(view) = self.caller.api.channel(id).await
+        {
+            let people = view.members.iter().map(|member| member.id).collect();
+            // Asked anew: what was known is as old as the stream.
+            let there = self.caller.presence_of(people, HashMap::new()).await;
+            self.viewer.world.online.extend(there);
+            self.viewer.introduced(view, frames);
+        }
+        // The count may hold what the stream brings only now, however long that was held up, and a notification has no place by which
+        // one could tell.
+        if let Event::NotificationCreated(notification) = &envelope.event
+            && may_be_counted(notification, self.counted)
+        {
+            let counted = clock::now();
+            if let Ok(sync) = self.caller.api.sync().await {
+                self.counted = counted;
+                self.viewer.recounted(sync.unread_notifications, frames);
+            }
+        }
+        if let Some(notification) = self.viewer.news(envelope) {
+            let message = self.caller.message_behind(&self.app, notification).await;
+            self.viewer.noted(notification, message.as_ref(), frames);
+        }
+    }
+
     /// The page as it would be loaded now. If it cannot be read, the stream ends without having said where it stands, so that the
     /// next one comes with the old position and tries again.
     async fn redraw(&mut self, position: Position, frames: &mut Frames) -> bool {
+        let counted = clock::now();
         let Some(id) = self.viewer.channel_id() else {
             // A page without a channel is its lists.
             let Ok(mut world) = self.caller.world(&self.app).await else { return false };
             world.community =
                 self.viewer.world.community.filter(|n| *n < world.sync.communities.len());
             world.online.clone_from(&self.viewer.world.online);
+            world.activity = self.viewer.world.activity;
             let start = Start { gone: self.viewer.is_gone(), ..Start::default() };
             self.viewer.redrawn(world, start);
+            self.counted = counted;
             self.viewer.ready(frames);
+            if self.viewer.world.activity.is_some() {
+                // What was missed is in no event any more: the list is loaded again.
+                frames.signals(&serde_json::json!({ "_goto": self.viewer.world.path() }));
+            }
             frames.at(position);
             return true;
         };
         let community = self.viewer.world.community().map(|view| view.community.id);
-        let beside = self.viewer.thread_id().map_or(Beside::Nothing, Beside::Thread);
-        match self.caller.load(&self.app, &Subject::Id { id, community }, None, beside).await {
+        let subject = Subject::Id { id, community };
+        match self.caller.load(&self.app, &subject, None, Beside::Nothing).await {
             Ok(loaded) => {
                 if loaded.patches(&self.app, frames).is_err() {
                     return false;
@@ -276,13 +344,12 @@ impl Writer {
                 let start = Start {
                     // The address and the foot are still those of before.
                     face: self.viewer.face(),
-                    thread: loaded.thread_id(),
                     tail: loaded.tail(),
                     seen: loaded.seen(),
-                    replies: loaded.replies(),
                     ..Start::default()
                 };
                 self.viewer.redrawn(loaded.world, start);
+                self.counted = counted;
                 self.viewer.settle(frames);
                 true
             }
@@ -293,5 +360,31 @@ impl Writer {
             }
             Err(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ajet_shared::events::NotificationKind;
+    use ajet_shared::id::NotificationId;
+
+    use super::*;
+
+    #[test]
+    fn what_was_held_up_on_its_way_is_in_doubt_however_long() {
+        let read_at = clock::now();
+        let of = |created_at| Notification {
+            id: NotificationId::new(),
+            kind: NotificationKind::Mention,
+            community_id: None,
+            channel_id: None,
+            message_id: None,
+            actor: None,
+            read: false,
+            created_at,
+        };
+        assert!(may_be_counted(&of(read_at - Duration::from_hours(2)), read_at));
+        assert!(may_be_counted(&of(read_at + Duration::from_secs(4)), read_at));
+        assert!(!may_be_counted(&of(read_at + Duration::from_secs(6)), read_at));
     }
 }

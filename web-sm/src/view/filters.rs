@@ -10,7 +10,8 @@
 
 use std::fmt;
 
-use ajet_shared::id::{ChannelId, CommunityId, MessageId, UserId};
+use ajet_shared::id::{ApiTokenId, ChannelId, CommunityId, MessageId, UserId, WebhookId};
+use ajet_shared::markdown::SafeHtml;
 use ajet_shared::position::Position;
 use askama::filters::HtmlSafeOutput;
 
@@ -24,9 +25,13 @@ impl DsSafe for ChannelId {}
 impl DsSafe for CommunityId {}
 impl DsSafe for MessageId {}
 impl DsSafe for UserId {}
+impl DsSafe for WebhookId {}
+impl DsSafe for ApiTokenId {}
 impl DsSafe for Position {}
 impl DsSafe for i64 {}
 impl DsSafe for usize {}
+impl DsSafe for crate::view::activity::Show {}
+impl DsSafe for crate::view::complete::Kind {}
 impl DsSafe for crate::view::message::Calls<'_> {}
 impl DsSafe for crate::view::reactions::Codes<'_> {}
 impl DsSafe for crate::view::shell::StreamQuery {}
@@ -40,6 +45,15 @@ pub(crate) fn ds<T: DsSafe>(
     _env: &dyn askama::Values,
 ) -> askama::Result<HtmlSafeOutput<String>> {
     Ok(HtmlSafeOutput(value.to_string()))
+}
+
+/// Markup that came out of the sanitiser, printed as it is: nothing else has that type, so no template needs the filter `safe`.
+#[askama::filter_fn]
+pub(crate) fn prose(
+    html: &SafeHtml,
+    _env: &dyn askama::Values,
+) -> askama::Result<HtmlSafeOutput<String>> {
+    Ok(HtmlSafeOutput(html.as_str().to_owned()))
 }
 
 /// A symbol of the sprite. It says nothing to a screen reader: words or a label always stand beside it.

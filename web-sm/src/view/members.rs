@@ -22,7 +22,7 @@ struct Group<'a> {
     rows: Vec<MemberRow<'a>>,
 }
 
-/// One person.
+/// One person: a link to their card.
 #[derive(Template)]
 #[template(path = "fragments/member.html")]
 pub(crate) struct MemberRow<'a> {

@@ -11,6 +11,7 @@ use askama::Template;
 use time::{Date, OffsetDateTime};
 
 use super::avatar::Avatar;
+use super::card::Cards;
 use super::names::{self, Directory};
 use super::reactions::Reactions;
 use super::thread::Summary;
@@ -91,10 +92,11 @@ impl Tail {
     }
 }
 
-/// As an address carries it: `<author>.<milliseconds since 1970>`; nothing continues a system message, so the kind needs no place.
+/// As an address carries it: `<author>.<milliseconds since 1970>`, with `.alone` where nothing continues it.
 impl fmt::Display for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.author_id, self.at.unix_timestamp_nanos() / 1_000_000)
+        let alone = if self.kind == MessageKind::Text { "" } else { ".alone" };
+        write!(f, "{}.{}{alone}", self.author_id, self.at.unix_timestamp_nanos() / 1_000_000)
     }
 }
 
@@ -102,11 +104,16 @@ impl std::str::FromStr for Tail {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (author, ms) = text.split_once('.').ok_or(())?;
+        let (author, rest) = text.split_once('.').ok_or(())?;
+        // Which of the kinds that stand alone it is does not matter.
+        let (ms, kind) = match rest.strip_suffix(".alone") {
+            Some(ms) => (ms, MessageKind::System),
+            None => (rest, MessageKind::Text),
+        };
         let nanos = ms.parse::<i64>().map_err(|_| ())?;
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos) * 1_000_000)
             .map_err(|_| ())?;
-        Ok(Self { author_id: author.parse().map_err(|_| ())?, kind: MessageKind::Text, at })
+        Ok(Self { author_id: author.parse().map_err(|_| ())?, kind, at })
     }
 }
 
@@ -119,8 +126,12 @@ pub(crate) struct Row<'a> {
     prefix: &'static str,
     author: &'a Author,
     avatar: Avatar<'a>,
-    bot: bool,
+    tag: Option<&'static str>,
     system: bool,
+    /// Somebody says what they do: one line that begins with the name.
+    act: bool,
+    /// The author has a page of their own.
+    person: bool,
     icon: &'static str,
     cont: bool,
     target: bool,
@@ -160,6 +171,7 @@ pub(crate) struct Edited {
 pub(crate) struct Body<'a> {
     deleted: bool,
     html: SafeHtml,
+    cards: Option<Cards>,
     pictures: Vec<Picture<'a>>,
     files: Vec<File<'a>>,
 }
@@ -192,8 +204,14 @@ impl<'a> Row<'a> {
             prefix: place.prefix(),
             author: &message.author,
             avatar: Avatar::of(&message.author),
-            bot: message.author.kind == UserKind::Bot,
+            tag: match (message.kind, message.author.kind) {
+                (MessageKind::Webhook, _) => Some("webhook"),
+                (_, UserKind::Bot) => Some("bot"),
+                _ => None,
+            },
             system,
+            act: message.kind == MessageKind::Me,
+            person: message.kind != MessageKind::Webhook,
             icon: if message
                 .metadata
                 .get("action")
@@ -249,7 +267,11 @@ impl<'a> Body<'a> {
         // Only whom the api has recorded: a handle that names nobody here stays text.
         let mentioned =
             |id: &UserId| message.mentions.iter().any(|mention| mention.id == Some(*id));
-        let html = to_html(&message.body_md, &|name| directory.find(name).filter(mentioned));
+        let text = |md: &str| to_html(md, &|name| directory.find(name).filter(mentioned));
+        let (html, cards) = match Cards::of(message) {
+            Some((text_md, cards)) => (text(&text_md), Some(cards)),
+            None => (text(&message.body_md), None),
+        };
         let (pictures, files): (Vec<_>, Vec<_>) =
             message.attachments.iter().partition(|file| is_picture(file));
         let more = pictures.len().saturating_sub(PICTURES_SHOWN);
@@ -258,6 +280,7 @@ impl<'a> Body<'a> {
         Self {
             deleted: false,
             html,
+            cards,
             pictures: pictures
                 .map(|(n, file)| Picture {
                     file,
@@ -269,9 +292,21 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Of Markdown that is no message: only handles that are known anyway become mentions.
+    pub(crate) fn of_markdown(text: &str, directory: &Directory) -> Self {
+        let html = to_html(text, &|name| directory.find(name));
+        Self { deleted: false, html, cards: None, pictures: Vec::new(), files: Vec::new() }
+    }
+
     /// Of a message that is gone.
     pub(crate) fn deleted() -> Self {
-        Self { deleted: true, html: SafeHtml::default(), pictures: Vec::new(), files: Vec::new() }
+        Self {
+            deleted: true,
+            html: SafeHtml::default(),
+            cards: None,
+            pictures: Vec::new(),
+            files: Vec::new(),
+        }
     }
 }
 

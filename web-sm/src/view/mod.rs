@@ -1,6 +1,10 @@
 //! What is drawn: one file per part of the page. Every part is a template of its own, which the page contains and a patch sends alone.
 
+pub(crate) mod activity;
+pub(crate) mod answer;
 pub(crate) mod avatar;
+pub(crate) mod card;
+pub(crate) mod complete;
 pub(crate) mod composer;
 pub(crate) mod divider;
 pub(crate) mod emoji;
@@ -10,7 +14,9 @@ pub(crate) mod members;
 pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod pages;
+pub(crate) mod profile;
 pub(crate) mod reactions;
+pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod sidebar;
 #[cfg(test)]

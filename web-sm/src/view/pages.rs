@@ -42,7 +42,7 @@ impl std::fmt::Display for Pane<'_> {
     }
 }
 
-fragments!(Pane<'_>, BrowseRow, FormError<'_>, Reveal<'_>, SignedOut, Extras);
+fragments!(Pane<'_>, BrowseRow, FormError<'_>, Notice, Reveal<'_>, SignedOut, Extras);
 
 /// The public channels of a community.
 #[derive(Template)]
@@ -176,3 +176,32 @@ pub(crate) struct Extras;
 #[derive(Template)]
 #[template(path = "fragments/signed-out.html")]
 pub(crate) struct SignedOut;
+
+/// What the service has to say about itself.
+#[derive(Template)]
+#[template(path = "fragments/notice.html")]
+pub(crate) struct Notice {
+    text: &'static str,
+    /// The service knows how it goes on, so the page does not take over with a word of its own.
+    info: bool,
+}
+
+impl Notice {
+    /// Nothing: all is well.
+    pub(crate) const NOTHING: Self = Self { text: "", info: false };
+    /// No events flow.
+    pub(crate) const PAUSED: Self = Self {
+        text: "Live updates are paused. You can keep writing; what others write comes when they are back.",
+        info: false,
+    };
+    /// The service stops.
+    pub(crate) const STOPPING: Self = Self {
+        text: "The server restarts. You can keep writing, messages go out when it is back.",
+        info: true,
+    };
+    /// There is no room for another stream.
+    pub(crate) const FULL: Self = Self {
+        text: "The server is busy: live updates begin when there is room. You can keep writing.",
+        info: true,
+    };
+}

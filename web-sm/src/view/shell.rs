@@ -6,17 +6,18 @@ use std::fmt;
 use ajet_shared::channel::{ChannelView, NotifyLevel};
 use ajet_shared::community::Role;
 use ajet_shared::hue::hue;
-use ajet_shared::id::{ChannelId, CommunityId, MessageId, UserId};
+use ajet_shared::id::{ChannelId, CommunityId, UserId};
 use ajet_shared::position::Position;
 use ajet_shared::sync::{CommunityView, Sync};
 use ajet_shared::user::{Author, UserKind};
 use askama::Template;
 
+use super::activity::Show;
 use super::avatar::Avatar;
 use super::message::Tail;
 use super::names::{count, plural};
-use super::sidebar::{ChannelList, DmList, NavRow};
-use super::{fragments, header};
+use super::sidebar::{ChannelList, DmList, Inbox, NavRow};
+use super::{filters, fragments, header};
 use crate::urls;
 
 /// What a page is drawn from. The cursor in `sync` was read before all of it.
@@ -29,6 +30,8 @@ pub(crate) struct World {
     pub(crate) community: Option<usize>,
     /// The channel on show; perhaps one that the reader only reads.
     pub(crate) here: Option<ChannelView>,
+    /// The page is the activity list, showing this of it.
+    pub(crate) activity: Option<Show>,
     /// Who of the people in direct messages is there.
     pub(crate) online: HashMap<UserId, bool>,
 }
@@ -37,7 +40,7 @@ impl World {
     /// The reader's state, with nothing on show yet.
     pub(crate) fn new(sync: Sync) -> Self {
         let me = author_of(&sync);
-        Self { sync, me, community: None, here: None, online: HashMap::new() }
+        Self { sync, me, community: None, here: None, activity: None, online: HashMap::new() }
     }
 
     /// The community on show.
@@ -50,6 +53,12 @@ impl World {
         self.community().map(|view| view.community.slug.as_str())
     }
 
+    /// The reader may invite people to the community on show. What the api decides, for what is offered.
+    pub(crate) fn may_invite(&self) -> bool {
+        self.community()
+            .is_some_and(|view| view.role >= Role::Admin || view.community.members_may_invite)
+    }
+
     /// The channel to begin with: `general`, or the first one that is not archived.
     pub(crate) fn first_channel(&self) -> Option<&ChannelView> {
         let mut open =
@@ -58,13 +67,21 @@ impl World {
         general.or_else(|| open.next())
     }
 
-    /// The address of the channel on show.
+    /// The address of the channel or list on show.
     pub(crate) fn path(&self) -> String {
+        if let Some(show) = self.activity {
+            return urls::activity(show, self.slug());
+        }
         match (&self.here, self.community()) {
             (Some(here), community) => urls::of(here, community),
             (None, Some(view)) => urls::community(&view.community.slug),
             (None, None) => "/".to_owned(),
         }
+    }
+
+    /// `#inbox-nav`.
+    pub(crate) fn inbox(&self) -> Inbox {
+        Inbox::new(self.sync.unread_notifications, self.slug(), self.activity.is_some())
     }
 
     /// `#channel-list` of the community on show.
@@ -199,7 +216,7 @@ struct RailItem<'a> {
     words: String,
 }
 
-fragments!(Rail<'_>);
+fragments!(Rail<'_>, InviteEntry);
 
 /// What the stream is asked for.
 #[derive(Clone, Debug, Default)]
@@ -209,13 +226,12 @@ pub(crate) struct StreamQuery {
     pub(crate) channel: Option<ChannelId>,
     /// See [`face`].
     pub(crate) face: Option<String>,
-    pub(crate) thread: Option<MessageId>,
     /// Place in the channel of the newest message on the page: what the stream brings up to here is on it already.
     pub(crate) seen: i64,
-    /// Place in the channel of the newest reply in the pane.
-    pub(crate) replies: i64,
     /// The newest message, for grouping with what comes.
     pub(crate) tail: Option<Tail>,
+    /// What of the activity list is on show.
+    pub(crate) activity: Option<Show>,
 }
 
 /// As the query of an address inside an HTML attribute.
@@ -231,11 +247,11 @@ impl fmt::Display for StreamQuery {
         if let Some(face) = &self.face {
             write!(f, "&amp;face={}", urls::segment(face))?;
         }
-        if let Some(id) = self.thread {
-            write!(f, "&amp;thread={id}&amp;replies={}", self.replies)?;
-        }
         if let Some(tail) = self.tail {
             write!(f, "&amp;tail={tail}")?;
+        }
+        if let Some(show) = self.activity {
+            write!(f, "&amp;activity={show}")?;
         }
         Ok(())
     }
@@ -262,6 +278,24 @@ impl fmt::Display for View {
     }
 }
 
+/// `#invite-entry`, in the community's menu; hidden from those who may not invite.
+#[derive(Template)]
+#[template(path = "fragments/invite-entry.html")]
+pub(crate) struct InviteEntry {
+    home: String,
+    shown: bool,
+}
+
+impl InviteEntry {
+    /// Of the community on show.
+    pub(crate) fn of(world: &World) -> Self {
+        Self {
+            home: world.slug().map_or_else(|| "/".to_owned(), urls::community),
+            shown: world.may_invite(),
+        }
+    }
+}
+
 /// Everything of the frame, for the layout.
 pub(crate) struct Shell<'a> {
     pub(crate) hue: u8,
@@ -276,8 +310,11 @@ pub(crate) struct Shell<'a> {
     pub(crate) badge: Badge,
     pub(crate) community: Option<&'a str>,
     pub(crate) home: String,
-    pub(crate) may_invite: bool,
+    /// The reader is an owner or admin of the community.
+    pub(crate) is_admin: bool,
+    pub(crate) invite: InviteEntry,
     pub(crate) rail: Rail<'a>,
+    pub(crate) inbox: Inbox,
     pub(crate) channels: ChannelList<'a>,
     pub(crate) dms: DmList<'a>,
 }
@@ -289,7 +326,6 @@ impl<'a> Shell<'a> {
         view: View,
         title: &str,
         nonce: &'a str,
-        thread: Option<MessageId>,
         seen: i64,
     ) -> Self {
         let community = world.community();
@@ -316,17 +352,18 @@ impl<'a> Shell<'a> {
                 community: community.map(|view| view.community.id),
                 channel: world.here.as_ref().map(|here| here.channel.id),
                 face: world.here.as_ref().map(face),
-                thread,
                 seen,
-                replies: 0,
                 tail: None,
+                activity: world.activity,
             },
             badge: world.badge(),
             community: name,
             home: community
                 .map_or_else(|| "/".to_owned(), |view| urls::community(&view.community.slug)),
-            may_invite: community.is_some_and(|view| view.role >= Role::Admin),
+            is_admin: community.is_some_and(|view| view.role >= Role::Admin),
+            invite: InviteEntry::of(world),
             rail: world.rail(),
+            inbox: world.inbox(),
             channels: world.channel_list(),
             dms: world.dm_list(),
         }

@@ -8,6 +8,7 @@ use ajet_shared::id::{ChannelId, UserId};
 use ajet_shared::user::UserKind;
 use askama::Template;
 
+use super::activity::Show;
 use super::avatar::Avatar;
 use super::header::{icon_of, name_of, others};
 use super::names::{count, plural};
@@ -48,7 +49,28 @@ pub(crate) struct DmList<'a> {
     pub(crate) rows: Vec<NavRow<'a>>,
 }
 
-fragments!(NavRow<'_>, ChannelList<'_>, DmList<'_>);
+/// `#inbox-nav`: what calls the reader, wherever it happened.
+#[derive(Template)]
+#[template(path = "fragments/inbox.html")]
+pub(crate) struct Inbox {
+    href: String,
+    /// How many; empty for none.
+    badge: String,
+    current: bool,
+}
+
+fragments!(NavRow<'_>, ChannelList<'_>, DmList<'_>, Inbox);
+
+impl Inbox {
+    /// With so many notifications that were not seen yet.
+    pub(crate) fn new(unread: i64, slug: Option<&str>, current: bool) -> Self {
+        Self {
+            href: urls::activity(Show::All, slug),
+            badge: if unread > 0 { count(unread) } else { String::new() },
+            current,
+        }
+    }
+}
 
 impl<'a> NavRow<'a> {
     /// A channel of the community with this slug.

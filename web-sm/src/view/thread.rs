@@ -3,6 +3,7 @@
 use ajet_shared::events::ThreadUpdated;
 use ajet_shared::id::MessageId;
 use ajet_shared::message::Message;
+use ajet_shared::page::Page;
 use ajet_shared::user::Author;
 use askama::Template;
 use time::OffsetDateTime;
@@ -30,7 +31,16 @@ pub(crate) struct Summary<'a> {
 #[derive(Template)]
 #[template(path = "fragments/thread-count.html")]
 pub(crate) struct Count {
+    id: MessageId,
     label: String,
+}
+
+/// Where earlier replies come in when it is scrolled into view.
+#[derive(Template)]
+#[template(path = "fragments/thread-earlier.html")]
+pub(crate) struct Earlier {
+    root_id: MessageId,
+    before: MessageId,
 }
 
 /// The pane with a thread.
@@ -42,11 +52,12 @@ pub(crate) struct Pane<'a> {
     pub(crate) place: String,
     pub(crate) root: Row<'a>,
     pub(crate) count: Count,
+    pub(crate) earlier: Option<Earlier>,
     pub(crate) replies: Vec<Row<'a>>,
     pub(crate) composer: Option<Composer>,
 }
 
-fragments!(Summary<'_>, Count, Pane<'_>);
+fragments!(Summary<'_>, Count, Earlier, Pane<'_>);
 
 impl<'a> Summary<'a> {
     /// Of a root as the api gives it.
@@ -79,9 +90,10 @@ impl<'a> Summary<'a> {
 }
 
 impl Count {
-    /// So many replies.
-    pub(crate) fn new(replies: i32) -> Self {
+    /// So many replies to this message.
+    pub(crate) fn new(id: MessageId, replies: i32) -> Self {
         Self {
+            id,
             label: if replies == 0 {
                 "No replies yet".to_owned()
             } else {
@@ -95,7 +107,7 @@ impl<'a> Pane<'a> {
     /// The thread of `root`.
     pub(crate) fn new(
         root: &'a Message,
-        replies: &'a [Message],
+        replies: &'a Page<Message>,
         back: &'a str,
         place: String,
         composer: Option<Composer>,
@@ -106,12 +118,23 @@ impl<'a> Pane<'a> {
             back,
             place,
             root: Row::new(root, Place::Root, false, directory),
-            count: Count::new(root.reply_count),
-            replies: replies
-                .iter()
-                .map(|reply| Row::new(reply, Place::Reply, false, directory))
-                .collect(),
+            count: Count::new(root.id, root.reply_count),
+            earlier: Earlier::than(root.id, replies),
+            replies: rows(&replies.items, directory),
             composer,
         }
     }
+}
+
+impl Earlier {
+    /// Than these replies; none when they are the first ones.
+    pub(crate) fn than(root_id: MessageId, replies: &Page<Message>) -> Option<Self> {
+        let first = replies.items.first().filter(|_| replies.prev.is_some())?;
+        Some(Self { root_id, before: first.id })
+    }
+}
+
+/// Replies as the pane shows them.
+pub(crate) fn rows<'a>(replies: &'a [Message], directory: &Directory) -> Vec<Row<'a>> {
+    replies.iter().map(|reply| Row::new(reply, Place::Reply, false, directory)).collect()
 }

@@ -148,7 +148,7 @@ impl Boundary {
     fn is_unread(self, message: &Message) -> bool {
         message.seq > self.last_read_seq
             && message.author.id != self.me
-            && message.kind == MessageKind::Text
+            && message.kind != MessageKind::System
     }
 
     /// None when unread messages lie above these, where the line then belongs.

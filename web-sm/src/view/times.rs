@@ -1,25 +1,32 @@
 //! Times as pages show them. The server writes UTC, the same for all readers; the page's script turns them into the reader's zone.
 
 use time::macros::format_description;
-use time::{Date, OffsetDateTime};
+use time::{Date, OffsetDateTime, UtcOffset};
+
+/// The moment as UTC writes it: what other systems send may carry any offset.
+fn utc(at: OffsetDateTime) -> OffsetDateTime {
+    at.checked_to_offset(UtcOffset::UTC).unwrap_or(at)
+}
 
 /// `2026-11-20T10:41:00Z`.
 pub(crate) fn iso(at: OffsetDateTime) -> String {
-    at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
+    utc(at)
+        .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
         .unwrap_or_default()
 }
 
 /// `10:41`.
 pub(crate) fn clock(at: OffsetDateTime) -> String {
-    at.format(format_description!("[hour]:[minute]")).unwrap_or_default()
+    utc(at).format(format_description!("[hour]:[minute]")).unwrap_or_default()
 }
 
 /// `20 November 2026, 10:41 UTC`.
 pub(crate) fn full(at: OffsetDateTime) -> String {
-    at.format(format_description!(
-        "[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"
-    ))
-    .unwrap_or_default()
+    utc(at)
+        .format(format_description!(
+            "[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"
+        ))
+        .unwrap_or_default()
 }
 
 /// `2026-11-20`.
@@ -69,6 +76,11 @@ mod tests {
     fn times_read_as_people_say_them() {
         let at = datetime!(2026-11-20 10:41:07.5 UTC);
         assert_eq!((iso(at).as_str(), clock(at).as_str()), ("2026-11-20T10:41:07Z", "10:41"));
+        let elsewhere = at.to_offset(time::macros::offset!(+5:30));
+        assert_eq!(
+            (iso(elsewhere), clock(elsewhere), full(elsewhere)),
+            (iso(at), clock(at), full(at))
+        );
         let today = date!(2026 - 11 - 20);
         assert_eq!(day_name(today, today), "Today, Friday 20 November");
         assert_eq!(day_name(date!(2026 - 11 - 19), today), "Yesterday, Thursday 19 November");

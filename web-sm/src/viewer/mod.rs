@@ -2,17 +2,19 @@
 //!
 //! A [`Viewer`] follows the events of one stream and turns each into frames. It does no IO.
 
+mod inbox;
 mod membership;
 mod people;
 mod speech;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::time::Instant;
 
 use ajet_shared::channel::ChannelView;
 use ajet_shared::events::{Envelope, Event, MessageDeleted, ReactionChanged};
-use ajet_shared::id::{ChannelId, MessageId, UserId};
+use ajet_shared::id::{ChannelId, UserId};
 use ajet_shared::message::{MentionKind, Message, MessageKind, ReadState};
 use ajet_shared::position::Position;
 use bytes::Bytes;
@@ -24,7 +26,7 @@ use crate::urls;
 use crate::view::header::Header;
 use crate::view::message::{Place, Tail};
 use crate::view::reactions::Reaction;
-use crate::view::shell::{Badge, Mark, World, face};
+use crate::view::shell::{Badge, InviteEntry, Mark, World, face};
 use crate::view::sidebar::NavRow;
 
 use speech::Speech;
@@ -35,18 +37,15 @@ pub(crate) type SharedBytes<'a> = &'a dyn Fn(usize) -> Option<Bytes>;
 /// One reader's page.
 pub(crate) struct Viewer {
     pub(crate) world: World,
-    /// The thread in the pane.
-    thread: Option<MessageId>,
     /// The last message of the open channel; none when the page does not know it.
     tail: Option<Tail>,
     /// Messages up to this place in the open channel are on the page.
     seen: i64,
-    /// Replies up to this place are in the pane.
-    replies: i64,
     /// A message may be on the page already: take it away before it is put at the end.
     upsert: bool,
     typing: Vec<Typist>,
     speech: Speech,
+    counted: inbox::Counted,
     badge: Badge,
     marks: Vec<Mark>,
     /// The page shows a channel that the reader may not see any more.
@@ -68,14 +67,10 @@ pub(crate) struct Start {
     pub(crate) gone: bool,
     /// What it shows of its channel in places that no stream draws ([`face`]); none when that is not known.
     pub(crate) face: Option<String>,
-    /// The thread in the pane.
-    pub(crate) thread: Option<MessageId>,
     /// The newest message on the page, for grouping.
     pub(crate) tail: Option<Tail>,
     /// Its place in the channel.
     pub(crate) seen: i64,
-    /// The place of the newest reply in the pane.
-    pub(crate) replies: i64,
     /// The stream broke off before and continues.
     pub(crate) resumed: bool,
     /// The stream begins with what was missed.
@@ -88,14 +83,13 @@ impl Viewer {
         let (badge, marks) = (world.badge(), world.marks().collect());
         Self {
             world,
-            thread: start.thread,
             // After a break nobody knows what the page shows last.
             tail: start.tail.filter(|_| !start.resumed),
             seen: start.seen,
-            replies: start.replies,
             upsert: start.resumed,
             typing: Vec::new(),
             speech: Speech::new(start.replaying),
+            counted: inbox::Counted::default(),
             badge,
             marks,
             gone: start.gone,
@@ -113,11 +107,6 @@ impl Viewer {
     /// The channel on show.
     pub(crate) fn channel_id(&self) -> Option<ChannelId> {
         self.world.here.as_ref().map(|here| here.channel.id)
-    }
-
-    /// The thread on show.
-    pub(crate) fn thread_id(&self) -> Option<MessageId> {
-        self.thread
     }
 
     /// What the lists and numbers are now: at the start of every stream, because the page is a little older.
@@ -181,20 +170,29 @@ impl Viewer {
         let cursor = self.world.sync.cursor;
         match &envelope.event {
             Event::MessageCreated(message) => self.created(message, here, shared, now, frames),
-            Event::MessageEdited(message) if here => self.changed(message.id, shared, frames),
+            Event::MessageEdited(_) | Event::ThreadUpdated(_) if here => changed(shared, frames),
             Event::MessageDeleted(deleted) => {
                 self.uncount(envelope, deleted, frames);
+                self.withdrawn(deleted.message_id, frames);
                 if here {
-                    self.changed(deleted.message_id, shared, frames);
+                    changed(shared, frames);
                 }
             }
             Event::ReactionAdded(change) if here => self.reacted(change, true, shared, frames),
             Event::ReactionRemoved(change) if here => self.reacted(change, false, shared, frames),
-            Event::ThreadUpdated(update) if here => self.changed(update.parent_id, shared, frames),
-            Event::ReadUpdated(state) => self.read(state, frames),
+            Event::ReadUpdated(state) => {
+                // Of two levels the later one counts, and the sync may be later than what a replay brings.
+                let recent = position.epoch != cursor.epoch || position.seq > cursor.seq;
+                if recent {
+                    self.heard(state, frames);
+                }
+                self.read(state, recent, frames);
+            }
             // The sync was read after its cursor, so a replay overlaps it. What follows is in the sync already, and [`Self::ready`]
             // has drawn it; done again, it would count people twice or lead out of a channel that the reader came back to.
             _ if position.epoch == cursor.epoch && position.seq <= cursor.seq => {}
+            Event::NotificationCreated(notification) => self.notified(notification, frames),
+            Event::NotificationRead(read) => self.seen(read, frames),
             Event::ChannelCreated(change) => self.channel_created(change, frames),
             Event::ChannelUpdated(change)
             | Event::ChannelArchived(change)
@@ -212,6 +210,13 @@ impl Viewer {
                     .find(|view| view.community.id == change.community.id);
                 if let Some(view) = changed {
                     view.community = change.community.clone();
+                }
+                if self
+                    .world
+                    .community()
+                    .is_some_and(|view| view.community.id == change.community.id)
+                {
+                    frames.outer(&InviteEntry::of(&self.world));
                 }
                 self.lists(frames);
             }
@@ -265,12 +270,15 @@ impl Viewer {
                     _ => CHANNEL,
                 }
             }
-            Some(parent)
-                if Some(parent) == self.thread && (message.seq > self.replies || self.upsert) =>
-            {
-                THREAD
+            // Which thread a page shows is its own affair: it takes what belongs there. A reply may be in the pane already, which is
+            // read after the page's place in the stream.
+            Some(_) => {
+                frames.remove(format_args!("#message-{}", message.id));
+                if let Some(bytes) = shared(THREAD) {
+                    frames.bytes(&bytes);
+                }
+                return;
             }
-            Some(_) => return,
         };
         if self.upsert {
             frames.remove(format_args!("#message-{}", message.id));
@@ -283,18 +291,6 @@ impl Viewer {
         }
     }
 
-    /// A message that is on the page, if it is: its row, or the root in the pane.
-    fn changed(&self, id: MessageId, shared: SharedBytes<'_>, frames: &mut Frames) {
-        if let Some(bytes) = shared(CHANNEL) {
-            frames.bytes(&bytes);
-        }
-        if Some(id) == self.thread
-            && let Some(bytes) = shared(THREAD)
-        {
-            frames.bytes(&bytes);
-        }
-    }
-
     fn reacted(
         &self,
         change: &ReactionChanged,
@@ -302,16 +298,13 @@ impl Viewer {
         shared: SharedBytes<'_>,
         frames: &mut Frames,
     ) {
-        self.changed(change.message_id, shared, frames);
+        changed(shared, frames);
         // Only the reader's own: which of the buttons is pressed.
         if change.user_id == self.world.me.id && change.count > 0 {
             let mine = |place| {
                 Reaction::mine(change.message_id, place, &change.emoji, change.count, added)
             };
-            frames.outer(&mine(Place::Channel));
-            if Some(change.message_id) == self.thread {
-                frames.outer(&mine(Place::Root));
-            }
+            frames.outer(&mine(Place::Channel)).outer(&mine(Place::Root));
         }
     }
 
@@ -320,19 +313,22 @@ impl Viewer {
         let me = self.world.me.id;
         let Some(view) = self.view_mut(message.channel_id) else { return };
         // What the sync knew is counted in it already.
-        let news = message.parent_id.is_none()
-            && message.kind == MessageKind::Text
+        let news = message.kind != MessageKind::System
             && message.author.id != me
             && message.seq > view.channel.last_seq;
-        if !news {
-            return;
-        }
         let called = message
             .mentions
             .iter()
             .any(|mention| mention.kind != MentionKind::User || mention.id == Some(me));
-        view.unread += 1;
-        view.mentions += i64::from(called || view.channel.name.is_none());
+        let direct = view.channel.name.is_none();
+        let reply = message.parent_id.is_some();
+        // A reply is not unread in the channel; a call in it is one, as the server counts them. In a direct message what is unread
+        // calls, and nothing else.
+        if !news || (reply && (direct || !called)) {
+            return;
+        }
+        view.unread += i64::from(!reply);
+        view.mentions += i64::from(called || direct);
         self.row(message.channel_id, frames);
         self.numbers(frames);
     }
@@ -357,15 +353,34 @@ impl Viewer {
         self.numbers(frames);
     }
 
-    fn read(&mut self, state: &ReadState, frames: &mut Frames) {
+    /// How far the reader has read; `recent` where the sync does not know it yet.
+    fn read(&mut self, state: &ReadState, recent: bool, frames: &mut Frames) {
         let Some(view) = self.view_mut(state.channel_id) else { return };
-        // The mark never moves back, so this is an old event in a replay, with numbers that are old as well.
-        if state.last_read_seq <= view.last_read_seq {
-            return;
+        match state.last_read_seq.cmp(&view.last_read_seq) {
+            // The mark never moves back, so this is an old event in a replay, with numbers that are old as well.
+            Ordering::Less => return,
+            // A call beyond the mark was seen, in its thread or in the list of what one is told of. What is unread stays.
+            Ordering::Equal => {
+                if !recent || view.mentions == state.mentions {
+                    return;
+                }
+                view.mentions = state.mentions;
+            }
+            Ordering::Greater => {
+                view.last_read_seq = state.last_read_seq;
+                view.unread = state.unread;
+                view.mentions = state.mentions;
+            }
         }
-        view.last_read_seq = state.last_read_seq;
-        view.unread = state.unread;
-        view.mentions = state.mentions;
+        self.row(state.channel_id, frames);
+        self.numbers(frames);
+    }
+
+    /// The reader has made a channel louder or quieter.
+    fn heard(&mut self, state: &ReadState, frames: &mut Frames) {
+        let Some(level) = state.notify_level else { return };
+        let Some(view) = self.view_mut(state.channel_id) else { return };
+        view.notify_level = level;
         self.row(state.channel_id, frames);
         self.numbers(frames);
     }
@@ -425,6 +440,15 @@ impl Viewer {
         if let Some(here) = &self.world.here {
             let (back, path) = (self.home(), self.world.path());
             frames.outer(&Header::new(here, self.world.me.id, &back, &path, false));
+        }
+    }
+}
+
+/// What changes a message that may stand in the channel, in a thread, or as the root of one.
+fn changed(shared: SharedBytes<'_>, frames: &mut Frames) {
+    for lens in [CHANNEL, THREAD] {
+        if let Some(bytes) = shared(lens) {
+            frames.bytes(&bytes);
         }
     }
 }

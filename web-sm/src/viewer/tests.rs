@@ -1,9 +1,12 @@
 //! What each event does to one reader's page.
 
+use ajet_shared::channel::NotifyLevel;
 use ajet_shared::events::{
-    ChannelChanged, MemberChanged, MemberScope, Typing as TypingEvent, TypingState,
+    ChannelChanged, MemberChanged, MemberScope, Notification, NotificationKind, NotificationsRead,
+    Typing as TypingEvent, TypingState,
 };
 use ajet_shared::hub::Renderer as _;
+use ajet_shared::id::{MessageId, NotificationId};
 use ajet_shared::limits::TYPING_HIDES_AFTER;
 use ajet_shared::message::{Mention, ReactionCount};
 use ajet_shared::position::Position;
@@ -11,6 +14,7 @@ use ajet_shared::user::Author;
 
 use super::*;
 use crate::fixtures::{NOON, author, event, message, renderer, world};
+use crate::view::activity::Show;
 
 struct Stream {
     viewer: Viewer,
@@ -117,8 +121,13 @@ fn a_call_is_counted_as_one() {
         "{text}"
     );
     // Read elsewhere: the badge goes.
-    let state =
-        ReadState { channel_id: channel.channel.id, last_read_seq: 11, unread: 0, mentions: 0 };
+    let state = ReadState {
+        channel_id: channel.channel.id,
+        last_read_seq: 11,
+        unread: 0,
+        mentions: 0,
+        notify_level: None,
+    };
     let text = stream.event(&Envelope::new(Event::ReadUpdated(state), None, NOON));
     assert!(
         text.contains(&format!("id=\"channel-{}\"", channel.channel.id))
@@ -126,6 +135,49 @@ fn a_call_is_counted_as_one() {
         "{text}"
     );
     assert!(text.contains("{\"_badge\":0,\"_here\":0}"));
+}
+
+#[test]
+fn a_call_in_a_thread_is_counted_until_it_was_seen_there() {
+    let lena = author("Lena");
+    let mut stream = Stream::new(world(&["general", "random"]), Start::default());
+    let channel = stream.viewer.world.sync.communities[0].channels[1].clone();
+    let mut reply = message(&lena, &channel, 11, "@ola");
+    reply.parent_id = Some(MessageId::new());
+    reply.mentions = vec![Mention { kind: MentionKind::User, id: Some(stream.viewer.world.me.id) }];
+    let text = stream.event(&event(Event::MessageCreated(reply), &channel, 11, lena.id));
+    assert!(text.contains("<span class=\"vh\">1 mention</span>"), "{text}");
+    // The mark stays where it is: only the call is gone.
+    let state = |mentions| {
+        let state = ReadState {
+            channel_id: channel.channel.id,
+            last_read_seq: 10,
+            unread: 0,
+            mentions,
+            notify_level: None,
+        };
+        Envelope::new(Event::ReadUpdated(state), None, NOON)
+    };
+    assert_eq!(stream.event_at(7, &state(0)), "", "the sync is newer than this");
+    let text = stream.event(&state(0));
+    assert!(text.contains(&format!("id=\"channel-{}\"", channel.channel.id)), "{text}");
+    assert!(!text.contains("class=\"count\""), "{text}");
+}
+
+#[test]
+fn who_may_invite_is_shown_at_once() {
+    let mut world = world(&["general"]);
+    world.sync.communities[0].role = ajet_shared::community::Role::Member;
+    let mut community = world.sync.communities[0].community.clone();
+    let me = world.me.id;
+    let mut stream = Stream::new(world, Start::default());
+    for (may, hidden) in [(true, false), (false, true)] {
+        community.members_may_invite = may;
+        let change = ajet_shared::events::CommunityChanged { community: community.clone() };
+        let text = stream.event(&Envelope::new(Event::CommunityUpdated(change), Some(me), NOON));
+        assert!(text.contains("id=\"invite-entry\""), "{text}");
+        assert_eq!(text.contains("href=\"/c/labs/invite\" hidden"), hidden, "{text}");
+    }
 }
 
 #[test]
@@ -159,9 +211,37 @@ fn a_replay_is_spoken_once_at_its_end() {
 fn an_old_read_mark_changes_nothing() {
     let mut stream = Stream::new(world(&["general"]), Start::default());
     let (post, _) = stream.post(&author("Lena"), 0, 11);
-    let state =
-        ReadState { channel_id: post.channel_id, last_read_seq: 10, unread: 0, mentions: 0 };
+    let state = ReadState {
+        channel_id: post.channel_id,
+        last_read_seq: 10,
+        unread: 0,
+        mentions: 0,
+        notify_level: None,
+    };
     assert_eq!(stream.event(&Envelope::new(Event::ReadUpdated(state), None, NOON)), "");
+    assert_eq!(stream.viewer.world.badge().total, 1);
+}
+
+#[test]
+fn a_channel_muted_elsewhere_is_muted_here() {
+    let mut stream = Stream::new(world(&["general", "random"]), Start::default());
+    let (post, _) = stream.post(&author("Lena"), 1, 11);
+    let level = |notify_level| {
+        let state = ReadState {
+            channel_id: post.channel_id,
+            last_read_seq: 10,
+            unread: 1,
+            mentions: 0,
+            notify_level: Some(notify_level),
+        };
+        Envelope::new(Event::ReadUpdated(state), None, NOON)
+    };
+    // The sync is newer than this.
+    assert_eq!(stream.event_at(7, &level(NotifyLevel::Nothing)), "");
+    let text = stream.event(&level(NotifyLevel::Nothing));
+    assert!(text.contains(&format!("id=\"channel-{}\"", post.channel_id)), "{text}");
+    assert_eq!(stream.viewer.world.badge().total, 0);
+    stream.event(&level(NotifyLevel::Mentions));
     assert_eq!(stream.viewer.world.badge().total, 1);
 }
 
@@ -250,24 +330,86 @@ fn only_my_own_reaction_is_pressed() {
     assert!(!theirs.contains("aria-pressed=\"true\""));
     let me = stream.viewer.world.me.id;
     let mine = stream.event(&event(Event::ReactionAdded(change(me, 2)), &channel, 13, me));
-    assert_eq!(mine.matches("aria-pressed=\"true\"").count(), 1, "{mine}");
+    // In the channel, and as the root of a thread in the pane.
+    assert_eq!(mine.matches("aria-pressed=\"true\"").count(), 2, "{mine}");
     assert!(mine.rfind("aria-pressed=\"true\"") > mine.rfind("aria-pressed=\"false\""));
 }
 
 #[test]
-fn replies_reach_the_open_thread_only() {
+fn a_reply_goes_to_its_thread_and_stands_there_once() {
     let lena = author("Lena");
-    let world = world(&["general"]);
-    let channel = world.here.clone().unwrap();
+    let mut stream = Stream::new(world(&["general", "random"]), Start::default());
+    let channel = stream.viewer.world.here.clone().unwrap();
     let root = message(&lena, &channel, 1, "root");
     let mut reply = message(&lena, &channel, 11, "reply");
     reply.parent_id = Some(root.id);
-    let envelope = event(Event::MessageCreated(reply), &channel, 11, lena.id);
-    let mut with = Stream::new(world, Start { thread: Some(root.id), ..Start::default() });
-    assert!(with.event(&envelope).contains("#thread-messages"));
-    let mut without = Stream::new(crate::fixtures::world(&["general"]), Start::default());
-    without.viewer.world.here = Some(channel);
-    assert_eq!(without.event(&envelope), "");
+    let text = stream.event(&event(Event::MessageCreated(reply.clone()), &channel, 11, lena.id));
+    // The page takes it where it shows that thread; it may be there already.
+    let thread = format!("data: selector #thread-messages[data-thread=\"{}\"]", root.id);
+    let remove = format!("data: selector #message-{}\ndata: mode remove", reply.id);
+    assert!(text.find(&remove).unwrap() < text.find(&thread).unwrap(), "{text}");
+    assert!(!text.contains("selector #messages") && !text.contains("#announcer"), "{text}");
+    assert!(!text.contains("_badge"), "a reply is not unread in the channel: {text}");
+    // Somewhere else it is nothing.
+    let other = stream.viewer.world.sync.communities[0].channels[1].clone();
+    assert_eq!(stream.event(&event(Event::MessageCreated(reply), &other, 11, lena.id)), "");
+}
+
+#[test]
+fn what_one_is_told_of_is_counted_and_listed() {
+    let lena = author("Lena");
+    let mut world = world(&["general"]);
+    let channel = world.here.take().unwrap();
+    world.activity = Some(Show::Mentions);
+    let mut stream = Stream::new(world, Start::default());
+    let told = |kind| Notification {
+        id: NotificationId::new(),
+        kind,
+        community_id: channel.channel.community_id,
+        channel_id: Some(channel.channel.id),
+        message_id: None,
+        actor: Some(lena.clone()),
+        read: false,
+        created_at: NOON,
+    };
+    let of = |notification: &Notification| {
+        Envelope::new(Event::NotificationCreated(notification.clone()), Some(lena.id), NOON)
+    };
+    let (mention, reply) = (told(NotificationKind::Mention), told(NotificationKind::ThreadReply));
+    let text = stream.event(&of(&mention));
+    assert!(text.contains("id=\"inbox-nav\"") && text.contains(">1 unread<"), "{text}");
+    assert!(stream.event(&of(&reply)).contains(">2 unread<"));
+    // After a loss in the stream it may come twice.
+    assert_eq!(stream.event(&of(&reply)), "");
+    // What the sync has counted is not counted again.
+    assert_eq!(stream.event_at(7, &of(&mention)), "");
+    assert!(stream.viewer.news(&of(&reply)).is_none(), "only mentions are on show");
+    let envelope = of(&mention);
+    assert_eq!(stream.viewer.news(&envelope), Some(&mention));
+    let text = stream.frames(|viewer, frames| viewer.noted(&mention, None, frames));
+    assert!(text.contains("selector #notification-list\ndata: mode prepend"), "{text}");
+    assert!(text.contains(&format!("id=\"notification-{}\"", mention.id)));
+
+    let read = NotificationsRead { ids: Some(vec![mention.id]), unread: 1 };
+    let text = stream.event(&Envelope::new(Event::NotificationRead(read), None, NOON));
+    assert!(text.contains(&format!("selector #notification-{} .dot", mention.id)), "{text}");
+    assert!(text.contains(">1 unread<"));
+    let all = NotificationsRead { ids: None, unread: 0 };
+    let text = stream.event(&Envelope::new(Event::NotificationRead(all), None, NOON));
+    assert!(text.contains("selector #notification-list .dot") && !text.contains("unread<"));
+    // What is deleted is quoted no more.
+    let gone = Event::MessageDeleted(MessageDeleted {
+        message_id: MessageId::new(),
+        parent_id: None,
+        message_seq: 11,
+        author_id: lena.id,
+        deleted_at: NOON,
+    });
+    let text = stream.event(&event(gone, &channel, 12, lena.id));
+    assert!(text.contains("selector #notification-list > [data-message="), "{text}");
+    // On another page the list is not drawn.
+    stream.viewer.world.activity = None;
+    assert!(stream.viewer.news(&envelope).is_none());
 }
 
 #[test]

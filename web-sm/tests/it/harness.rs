@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// No test waits longer than this for anything.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What the gateway proves itself with.
 pub(crate) const EDGE: &str = "an-edge-secret-of-32-characters!";
 /// The only token the stand-in knows.
@@ -36,12 +36,13 @@ pub(crate) const TOKEN: &str = "good";
 /// Everything one test needs.
 pub(crate) struct World {
     nats: Child,
+    nats_url: String,
     bus: Bus,
     pub(crate) address: SocketAddr,
     pub(crate) http: reqwest::Client,
     pub(crate) known: Known,
     shutdown: CancellationToken,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What the stand-in api answers.
@@ -50,7 +51,7 @@ pub(crate) struct Known {
     bus: Bus,
     pub(crate) me: Author,
     pub(crate) lena: Author,
-    community: Community,
+    pub(crate) community: Community,
     pub(crate) channel: ChannelView,
     pub(crate) messages: Vec<Message>,
 }
@@ -67,7 +68,7 @@ impl World {
     /// With so many messages in the channel.
     pub(crate) async fn start(messages: i64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (nats, nats_url) = start_nats(&folder).await;
+        let (nats, nats_url) = start_nats(&folder, "-1").await;
         let bus = Bus::connect(&nats_url, "test").await.unwrap();
         bus.ensure_stream(1).await.unwrap();
         let known = Known::new(bus.clone(), messages);
@@ -79,7 +80,7 @@ impl World {
         let config = ajet_web_sm::Config {
             listen: address,
             public_url: "http://127.0.0.1".parse().unwrap(),
-            nats_url: nats_url.into(),
+            nats_url: nats_url.clone().into(),
             api_upstreams: vec![format!("http://{api}").parse().unwrap()],
             edge_secret: EDGE.to_owned().into(),
             hub: ajet_shared::hub::Settings { presence_seconds: 60 },
@@ -91,7 +92,7 @@ impl World {
             .no_proxy()
             .build()
             .unwrap();
-        let world = Self { nats, bus, address, http, known, shutdown, _folder: folder };
+        let world = Self { nats, nats_url, bus, address, http, known, shutdown, folder };
         eventually("the service is ready", async || {
             world
                 .http
@@ -104,9 +105,45 @@ impl World {
         world
     }
 
+    /// The power of the NATS server fails.
+    pub(crate) fn kill_nats(&mut self) {
+        self.nats.kill().unwrap();
+        self.nats.wait().unwrap();
+    }
+
+    /// It is back, with what it had.
+    pub(crate) async fn restart_nats(&mut self) {
+        let (_, port) = self.nats_url.rsplit_once(':').unwrap();
+        (self.nats, _) = start_nats(&self.folder, port).await;
+    }
+
+    /// The service is asked to stop.
+    pub(crate) fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
     /// A request as the gateway passes it on.
     pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
         self.http.get(format!("http://{}{path}", self.address)).header("x-ajet-edge", EDGE)
+    }
+
+    /// A request that acts.
+    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://{}{path}", self.address);
+        self.http.post(url).header("x-ajet-edge", EDGE).bearer_auth(TOKEN)
+    }
+
+    /// Tells the reader something.
+    pub(crate) async fn tell(&self, event: Event) {
+        let envelope = Envelope::new(event, Some(self.known.lena.id), clock::now());
+        let outgoing = Outgoing {
+            id: envelope.id,
+            subject: &Subject::Notifications(self.known.me.id).to_string(),
+            channel_seq: None,
+            epoch: 1,
+            payload: serde_json::to_vec(&envelope).unwrap().into(),
+        };
+        self.bus.publish(outgoing).await.unwrap();
     }
 
     /// The page of the channel.
@@ -158,11 +195,11 @@ async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
-async fn start_nats(folder: &tempfile::TempDir) -> (Child, String) {
+async fn start_nats(folder: &tempfile::TempDir, port: &str) -> (Child, String) {
     let program = std::env::var_os("AJET_TEST_NATS_SERVER")
         .map_or_else(|| PathBuf::from("nats-server"), PathBuf::from);
     let process = Command::new(program)
-        .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
+        .args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"])
         .arg(folder.path())
         .arg("--ports_file_dir")
         .arg(folder.path())
@@ -240,12 +277,28 @@ fn message(author: &Author, channel: &ChannelView, seq: i64, body: &str) -> Mess
 }
 
 impl Known {
+    /// The profile of somebody.
+    pub(crate) fn user(author: &Author) -> User {
+        User {
+            id: author.id,
+            username: author.username.clone(),
+            display_name: author.display_name.clone(),
+            avatar_url: None,
+            kind: UserKind::Human,
+            status_text: Some("at sea".into()),
+            status_emoji: None,
+            online: true,
+            created_at: clock::now(),
+        }
+    }
+
     fn new(bus: Bus, messages: i64) -> Self {
         let (me, lena) = (author("Ola Brandt"), author("Lena Kowalczyk"));
         let community = Community {
             id: CommunityId::new(),
             name: "Labs".into(),
             slug: "labs".into(),
+            members_may_invite: false,
             created_at: clock::now(),
         };
         let channel = Channel {
@@ -298,10 +351,11 @@ impl Known {
                 get(async || Json(Page::<ChannelView>::whole(Vec::new()))),
             )
             .route("/api/heartbeat", post(async || ()))
+            .merge(crate::talk::routes())
             .with_state(self)
     }
 
-    fn check(headers: &HeaderMap) -> Result<(), Problem> {
+    pub(crate) fn check(headers: &HeaderMap) -> Result<(), Problem> {
         let given = headers.get("authorization").and_then(|value| value.to_str().ok());
         if given == Some(&format!("Bearer {TOKEN}")) {
             Ok(())

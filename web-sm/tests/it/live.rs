@@ -64,3 +64,28 @@ async fn a_cursor_of_another_epoch_draws_the_page_anew() {
     assert!(text.contains(&format!("id=\"channel-{}\"", world.known.channel.channel.id)));
     assert!(text.contains("Ola Brandt") && world.known.me.display_name == "Ola Brandt");
 }
+
+#[tokio::test]
+async fn a_page_says_that_no_events_flow_and_when_they_do_again() {
+    let mut world = World::start(1).await;
+    let page = world.page().await;
+    let mut stream = world.stream(&page, None).await;
+    stream.until("{\"status\":\"live\"}").await;
+    world.kill_nats();
+    let text = stream.until("Live updates are paused").await;
+    assert!(text.contains("id=\"banner\" role=\"status\"><div class=\"banner\""), "{text}");
+    world.restart_nats().await;
+    stream.until("id=\"banner\" role=\"status\"></div>").await;
+    let (after, _) = world.write(2, "after").await;
+    stream.until(&format!("id=\"message-{after}\"")).await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_says_so_and_when_to_come_back() {
+    let world = World::start(1).await;
+    let page = world.page().await;
+    let mut stream = world.stream(&page, None).await;
+    stream.until("{\"status\":\"live\"}").await;
+    world.stop();
+    stream.until("when it is back.</div></div>\n\nretry: ").await;
+}

@@ -10,3 +10,4 @@ mod doors;
 mod harness;
 mod live;
 mod pages;
+mod talk;

@@ -126,6 +126,7 @@ pub(super) fn sync(
                     id: *id,
                     name: "C".to_owned(),
                     slug: "c".to_owned(),
+                    members_may_invite: false,
                     created_at: OffsetDateTime::UNIX_EPOCH,
                 },
                 role: Role::Member,

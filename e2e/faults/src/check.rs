@@ -1,0 +1,261 @@
+//! The checker: compares what was acknowledged, what Postgres says, what the stream holds and what every reader saw.
+
+use std::collections::{HashMap, HashSet};
+
+use ajet_shared::db::agreement::EventRow;
+use ajet_shared::id::{ChannelId, EventId, MessageId, UserId};
+
+use crate::ledger::Posted;
+use crate::reader::{Frame, Seen};
+use crate::{Ledger, Shown, Since, Truth};
+
+/// What is wrong, each in a sentence. All empty when nothing is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Acknowledged and gone, or happened and not seen.
+    pub lost: Vec<String>,
+    /// There or seen more than once.
+    pub doubled: Vec<String>,
+    /// Seen out of turn.
+    pub disordered: Vec<String>,
+    /// A reader had to draw everything anew.
+    pub resyncs: Vec<String>,
+    /// Postgres and the stream, or Postgres and an answer, say different things.
+    pub disagreements: Vec<String>,
+    /// Answers that no fault excuses.
+    pub unexpected: Vec<String>,
+}
+
+impl Findings {
+    /// Nothing was found.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Each kind with its sentences.
+    #[must_use]
+    pub fn kinds(&self) -> [(&'static str, &[String]); 6] {
+        [
+            ("lost", &self.lost),
+            ("doubled", &self.doubled),
+            ("disordered", &self.disordered),
+            ("resyncs", &self.resyncs),
+            ("disagreements", &self.disagreements),
+            ("unexpected", &self.unexpected),
+        ]
+    }
+}
+
+/// Compares everything that came after `since`; `seen` is what each reader saw.
+#[must_use]
+pub fn check(
+    ledger: &Ledger,
+    truth: &Truth,
+    since: &Since,
+    seen: &[(String, UserId, Seen)],
+) -> Findings {
+    let mut findings = Findings { unexpected: ledger.unexpected_answers(), ..Findings::default() };
+    let posts = ledger.posts();
+    acknowledged_is_kept(&posts, &ledger.edits(), truth, &mut findings);
+    stream_agrees(truth, &mut findings);
+    let channels = truth.by_channel(since);
+    for (channel, events) in &channels {
+        let first = since.channels.get(channel).copied().unwrap_or(0) + 1;
+        for (event, seq) in events.iter().zip(first..) {
+            if event.channel_seq != Some(seq) {
+                findings.disagreements.push(format!("{channel} has no event {seq}"));
+                break;
+            }
+        }
+    }
+    for (name, user, seen) in seen {
+        let reader = Reader { name, seen };
+        reader.resyncs(&mut findings);
+        for (channel, events) in &channels {
+            let frames = seen.channels.get(channel).map_or(&[][..], Vec::as_slice);
+            let since = since.channels.get(channel).copied().unwrap_or(0);
+            reader.saw_channel(*channel, since, events, frames, &mut findings);
+        }
+        reader.saw_messages(&posts, &mut findings);
+        reader.saw_notifications(truth.notifications(*user, since), &mut findings);
+    }
+    findings
+}
+
+/// Every acknowledged message is there once, as it was acknowledged; and nothing else is.
+fn acknowledged_is_kept(
+    posts: &[Posted],
+    edits: &HashMap<MessageId, String>,
+    truth: &Truth,
+    findings: &mut Findings,
+) {
+    let rows: HashMap<_, _> = truth.messages.iter().map(|row| (row.id, row)).collect();
+    let mut keys = HashSet::new();
+    for posted in posts {
+        if !keys.insert(posted.key) {
+            findings.doubled.push(format!("key {} was acknowledged twice", posted.key));
+        }
+        let Some(row) = rows.get(&posted.message) else {
+            findings.lost.push(format!("Postgres has not {} ({})", posted.message, posted.body));
+            continue;
+        };
+        let body = edits.get(&posted.message).unwrap_or(&posted.body);
+        let place = (row.channel_id, row.seq, row.user_id, row.client_msg_id, row.parent_id);
+        let promised = (posted.channel, posted.seq, posted.author, posted.key, posted.parent);
+        if place != promised || row.body_md != *body {
+            findings.disagreements.push(format!("{} is not as acknowledged", posted.message));
+        }
+    }
+    let acknowledged: HashSet<_> = posts.iter().map(|posted| posted.message).collect();
+    let written = truth.messages.iter().filter(|row| row.is_spoken);
+    for row in written.filter(|row| !acknowledged.contains(&row.id)) {
+        findings.doubled.push(format!("nobody was told of {} ({})", row.id, row.body_md));
+    }
+}
+
+/// Every event of the outbox is in the stream, once, at its sequence; and nothing else is.
+fn stream_agrees(truth: &Truth, findings: &mut Findings) {
+    let mut places: HashMap<EventId, u64> = HashMap::new();
+    for (seq, event) in &truth.stream {
+        if let Some(first) = places.insert(*event, *seq) {
+            findings.doubled.push(format!("the stream has {event} at {first} and at {seq}"));
+        }
+    }
+    for event in &truth.events {
+        let noted = event.stream_seq.and_then(|seq| u64::try_from(seq).ok());
+        if event.failed {
+            findings.lost.push(format!("event {} was set aside", event.event_id));
+        } else if places.remove(&event.event_id) != noted {
+            findings.disagreements.push(format!(
+                "event {} is noted at {noted:?}, where the stream has it not",
+                event.event_id
+            ));
+        }
+    }
+    for (event, seq) in places {
+        findings.disagreements.push(format!("the outbox knows nothing of {event} at {seq}"));
+    }
+}
+
+struct Reader<'a> {
+    name: &'a str,
+    seen: &'a Seen,
+}
+
+impl Reader<'_> {
+    fn resyncs(&self, findings: &mut Findings) {
+        findings
+            .resyncs
+            .extend(self.seen.resyncs.iter().map(|reason| format!("{}: {reason}", self.name)));
+    }
+
+    /// Every event of the channel came once, and in its order.
+    fn saw_channel(
+        &self,
+        channel: ChannelId,
+        since: i64,
+        events: &[&EventRow],
+        frames: &[Frame],
+        findings: &mut Findings,
+    ) {
+        let name = self.name;
+        let mut newest = since;
+        let mut came = HashMap::new();
+        for frame in frames.iter().filter(|frame| frame.seq > since) {
+            if came.insert(frame.seq, frame.event).is_some() {
+                findings.doubled.push(format!("{name} saw {} of {channel} again", frame.seq));
+            } else if frame.seq < newest {
+                findings
+                    .disordered
+                    .push(format!("{name} saw {} of {channel} after {newest}", frame.seq));
+            }
+            newest = newest.max(frame.seq);
+        }
+        for event in events {
+            let seq = event.channel_seq.unwrap_or(0);
+            match came.remove(&seq) {
+                None => findings.lost.push(format!("{name} did not see {seq} of {channel}")),
+                Some(id) if id != event.event_id => findings
+                    .disagreements
+                    .push(format!("{name} saw another event at {seq} of {channel}")),
+                Some(_) => {}
+            }
+        }
+        for seq in came.into_keys() {
+            findings.disagreements.push(format!("{name} saw {seq} of {channel}, which is not"));
+        }
+    }
+
+    /// Every acknowledged message came as a new one, once.
+    fn saw_messages(&self, posts: &[Posted], findings: &mut Findings) {
+        let mut created: HashMap<MessageId, usize> = HashMap::new();
+        for message in self.seen.channels.values().flatten().filter_map(|frame| frame.created) {
+            *created.entry(message).or_default() += 1;
+        }
+        for posted in posts {
+            match created.get(&posted.message) {
+                Some(1) => {}
+                None => findings.lost.push(format!("{} did not see {}", self.name, posted.body)),
+                Some(_) => {
+                    findings.doubled.push(format!("{} saw {} again", self.name, posted.body));
+                }
+            }
+        }
+    }
+
+    /// Everything that is for this person alone came once.
+    fn saw_notifications<'a>(
+        &self,
+        events: impl Iterator<Item = &'a EventRow>,
+        findings: &mut Findings,
+    ) {
+        let mut came: HashMap<EventId, usize> = HashMap::new();
+        for event in &self.seen.others {
+            *came.entry(*event).or_default() += 1;
+        }
+        for event in events {
+            match came.get(&event.event_id) {
+                Some(1) => {}
+                None => findings.lost.push(format!("{} was not notified", self.name)),
+                Some(_) => findings.doubled.push(format!("{} was notified again", self.name)),
+            }
+        }
+    }
+}
+
+impl Findings {
+    /// Adds what is wrong with a page of `channel` that was loaded before the first write: its list must be the channel's top level.
+    pub fn page(&mut self, name: &str, channel: ChannelId, shown: &Shown, posts: &[Posted]) {
+        let mut told: Vec<&Posted> = posts
+            .iter()
+            .filter(|posted| posted.channel == channel && posted.parent.is_none())
+            .collect();
+        told.sort_by_key(|posted| posted.seq);
+        let places: HashMap<MessageId, usize> =
+            told.iter().enumerate().map(|(place, posted)| (posted.message, place)).collect();
+        let mut seen = HashSet::new();
+        let mut newest = 0;
+        for row in &shown.rows {
+            match places.get(row) {
+                None => self.disagreements.push(format!("{name} shows {row}, which is not")),
+                Some(_) if !seen.insert(*row) => {
+                    self.doubled.push(format!("{name} shows {row} again"));
+                }
+                Some(place) if *place < newest => {
+                    self.disordered.push(format!("{name} shows {row} below a later one"));
+                }
+                Some(place) => newest = *place,
+            }
+        }
+        for posted in told.iter().filter(|posted| !seen.contains(&posted.message)) {
+            self.lost.push(format!("{name} does not show {}", posted.body));
+        }
+        if shown.resyncs > 0 {
+            self.resyncs.push(format!("{name} was drawn anew {} times", shown.resyncs));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

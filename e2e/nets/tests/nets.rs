@@ -1,1 +1,0 @@
-//! All nets, in one program.

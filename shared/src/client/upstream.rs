@@ -1,0 +1,104 @@
+//! The replicas behind a client: whose turn it is, and which of them was found away.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use super::retry::backoff;
+
+/// How long an upstream is passed over that took no connection, at first; doubles with each time.
+const REFUSED_FIRST: Duration = Duration::from_millis(500);
+/// How long one that took a request and did not answer, at first: each try costs somebody a long wait.
+const HUNG_FIRST: Duration = Duration::from_secs(5);
+/// No upstream is passed over for longer.
+const AWAY_MOST: Duration = Duration::from_secs(10);
+
+/// Replicas of one service.
+#[derive(Debug)]
+pub(super) struct Upstreams {
+    all: Vec<Upstream>,
+    next: AtomicUsize,
+}
+
+/// One replica.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) url: Url,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    failures: u32,
+    away_until: Option<Instant>,
+}
+
+impl Upstreams {
+    pub(super) fn new(urls: Vec<Url>) -> Self {
+        let all = urls.into_iter().map(|url| Upstream { url, memory: Mutex::default() }).collect();
+        Self { all, next: AtomicUsize::new(0) }
+    }
+
+    /// All of them in the order in which to try them: in turn, those that are away last.
+    pub(super) fn in_turn(&self) -> Vec<&Upstream> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let turn = |n: usize| &self.all[first.wrapping_add(n) % self.all.len()];
+        let (mut here, away): (Vec<_>, Vec<_>) =
+            (0..self.all.len()).map(turn).partition(|upstream| !upstream.is_away());
+        here.extend(away);
+        here
+    }
+}
+
+impl Upstream {
+    fn is_away(&self) -> bool {
+        self.memory().away_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// It answered.
+    pub(super) fn answered(&self) {
+        *self.memory() = Memory::default();
+    }
+
+    /// It took no connection.
+    pub(super) fn refused(&self) {
+        self.memory().fail(REFUSED_FIRST);
+    }
+
+    /// It took a request and did not answer in time.
+    pub(super) fn hung(&self) {
+        self.memory().fail(HUNG_FIRST);
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn fail(&mut self, first: Duration) {
+        self.away_until = Some(Instant::now() + backoff(self.failures, first, AWAY_MOST));
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_take_turns_and_those_away_come_last_until_they_answer() {
+        let urls = (1..=3).map(|port| format!("http://127.0.0.1:{port}").parse().unwrap());
+        let upstreams = Upstreams::new(urls.collect());
+        let ports =
+            || upstreams.in_turn().iter().map(|up| up.url.port().unwrap()).collect::<Vec<_>>();
+        assert_eq!(ports(), [1, 2, 3]);
+        upstreams.all[1].hung();
+        assert_eq!(ports(), [3, 1, 2]);
+        upstreams.all[1].answered();
+        assert_eq!(ports(), [3, 1, 2]);
+        assert_eq!(ports(), [1, 2, 3]);
+    }
+}
