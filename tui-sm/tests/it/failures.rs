@@ -187,5 +187,6 @@ async fn a_service_that_stops_sends_its_readers_elsewhere() {
         assert_eq!(stream.block().await, None);
         ends.push(began.elapsed());
     }
-    assert!(ends.iter().max().unwrap() < &Duration::from_secs(6), "{ends:?}");
+    // The notice to whoever watches `/readyz` (1.5 s), then all streams within 5 s, and a second for a busy machine.
+    assert!(ends.iter().max().unwrap() < &Duration::from_millis(7_500), "{ends:?}");
 }
