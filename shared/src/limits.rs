@@ -1,4 +1,4 @@
-//! Every number the product promises, with its unit and source.
+//! Numbers that several parts promise together, each with its source.
 
 use std::time::Duration;
 

@@ -63,7 +63,6 @@ pub(crate) const HELP: &[(&str, &[Hint])] = &[
             hint("> ", "quote into the box"),
             hint("y Y", "copy the link, the text"),
             hint("o", "open the link"),
-            hint("u", "unread from here"),
             hint("/", "search in what is loaded"),
             hint("Space", "unfold a long message"),
             hint("h l ← → Tab", "to the zone left, right, next"),

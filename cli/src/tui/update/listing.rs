@@ -35,7 +35,7 @@ pub(super) fn press(model: &mut Model, key: KeyEvent) {
         (_, Some('K'), _) => unread(model, false),
         (_, Some('x'), _) => ask_leave(model),
         (_, Some('c'), _) => create(model),
-        (_, Some('M'), _) => model.say(Tone::Info, "Muting channels comes with a later release"),
+        (_, Some('M'), _) => model.say(Tone::Info, "Open it and write /mute or /unmute"),
         (_, Some('/'), _) => model.list.filter = Some(Composer::default()),
         (_, Some('?'), _) => model.overlay = Some(Overlay::Help { scroll: 0 }),
         (_, Some(':'), _) => jump::open(model, "/"),
