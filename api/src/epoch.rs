@@ -115,7 +115,7 @@ pub(crate) async fn settle(
     bus: &Bus,
     went_back: bool,
 ) -> Result<Settled, Unsettled> {
-    let compared = timeout(COMPARE_TIMEOUT, compare(conn, bus, went_back)).await??;
+    let compared = compare(conn, bus, went_back).await?;
     adopt(conn, bus, &compared).await?;
     let Compared { epoch, stream, is_new, .. } = compared;
     Ok(Settled { epoch, high_water: stream.last_seq, is_new })
@@ -138,9 +138,11 @@ async fn compare(
     // Asked before lost events wait again: those are known to lie above what was kept.
     let unnoted =
         outbox::unnoted_from(conn, before).await?.map(|seq| u64::try_from(seq).unwrap_or(1));
-    let finding = examine(conn, bus, before).await?.after_going_back(went_back);
+    let examined = timeout(COMPARE_TIMEOUT, examine(conn, bus, before)).await??;
+    let finding = examined.after_going_back(went_back);
+    // Not bounded here: a day of events may have to wait again, and given up half-way it would begin anew for ever.
     let epoch = begin_epoch(conn, before, finding).await?;
-    let stream = renew(conn, bus, epoch).await?;
+    let stream = timeout(COMPARE_TIMEOUT, renew(conn, bus, epoch)).await??;
     let kept = finding.kept_up_to().map(|kept| kept.saturating_add(1));
     let unnoted_from = [unnoted, kept].into_iter().flatten().min();
     Ok(Compared { epoch, is_new: epoch != before, stream, unnoted_from })

@@ -106,8 +106,8 @@ impl Upstreams {
         let mut repeatable = head.method.is_idempotent();
         while let Some(instance) = tries.pop() {
             let request = inner_request(instance, head, lender.lend());
-            let can_turn = repeatable && !tries.is_empty() && lender.is_untouched();
-            let failure = match self.ask(instance, request, &progress, can_turn).await {
+            let turning = (repeatable && !tries.is_empty()).then_some(&lender);
+            let failure = match self.ask(instance, request, &progress, turning).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };
@@ -130,17 +130,17 @@ impl Upstreams {
         Err(ForwardError::Away)
     }
 
-    /// One try. With `can_turn` it ends as soon as the instance is found to hang.
+    /// One try. With `turning` it ends as soon as the instance is found to hang, if the body can still be sent to another.
     async fn ask(
         &self,
         instance: &Instance,
         request: http::Request<Body>,
         progress: &Progress,
-        can_turn: bool,
+        turning: Option<&Lender>,
     ) -> Result<http::Response<Body>, Failure> {
         let answer = tokio::select! {
             answer = answer_in_time(self.client.request(request), progress) => answer,
-            () = instance.fallen_silent(), if can_turn => None,
+            () = silent(instance, turning) => None,
         };
         match answer {
             Some(Ok(response)) => {
@@ -229,6 +229,14 @@ fn uri(instance: &Instance, target: PathAndQuery) -> Uri {
     uri.path_and_query = Some(target);
     // All three parts are there, which is all that can be wrong.
     Uri::from_parts(uri).unwrap_or_default()
+}
+
+/// Waits until the instance is found to hang while the body is still whole; for ever where nothing could be done about it.
+async fn silent(instance: &Instance, turning: Option<&Lender>) {
+    instance.fallen_silent().await;
+    if !turning.is_some_and(Lender::is_untouched) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// No byte of the request has left: there was no connection, or it was found closed before it was used.

@@ -291,7 +291,9 @@ const flush = () => {
   sending = true;
   clearTimeout(retryTimer);
   const work = () => sendAll().finally(() => { sending = false; });
-  navigator.locks ? navigator.locks.request(queuePrefix, work).catch(work) : work();
+  if (!navigator.locks) return work();
+  let held = false;
+  navigator.locks.request(queuePrefix, () => { held = true; return work(); }).catch(() => held || work());
 };
 
 // Another tab has sent it: here the stream brings it.

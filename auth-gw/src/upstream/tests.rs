@@ -160,7 +160,16 @@ struct Ours {
 
 impl Ours {
     async fn start(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        // Somebody's outgoing connection may have the port of the one before for a moment.
+        let listener = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                match TcpListener::bind(("127.0.0.1", port)).await {
+                    Ok(listener) => return listener,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        });
+        let listener = listener.await.expect("the port is free again");
         let port = listener.local_addr().unwrap().port();
         let (health, shutdown) = (Health::default(), CancellationToken::new());
         health.set_ready(true);

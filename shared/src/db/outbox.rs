@@ -306,6 +306,8 @@ pub async fn requeue_above(
     last_seq: i64,
     window: Duration,
 ) -> Result<u64, sqlx::Error> {
+    // A day of a busy server is more than a request may take.
+    sqlx::query("SET LOCAL statement_timeout = '5min'").execute(&mut *conn).await?;
     let mut statement = requeue_statement();
     statement
         .and_where(published_within(window))
