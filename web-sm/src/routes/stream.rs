@@ -75,7 +75,16 @@ pub(crate) async fn stream(
     match open(&app, caller, &shown, cursor, resumed).await {
         Ok((connection, viewer, caller)) => {
             let (pieces, body) = mpsc::channel(IN_FLIGHT);
-            let writer = Writer { app, caller, connection, viewer, counted, paused: false, pieces };
+            let writer = Writer {
+                app,
+                caller,
+                connection,
+                viewer,
+                counted,
+                recount: false,
+                paused: false,
+                pieces,
+            };
             tokio::spawn(writer.run());
             events(Body::from_stream(futures::stream::unfold(body, |mut body| async move {
                 let piece: Bytes = body.recv().await?;
@@ -181,6 +190,8 @@ struct Writer {
     viewer: Viewer,
     /// When the notifications that the viewer counts from were read, a little early.
     counted: OffsetDateTime,
+    /// The number of unread notifications is to be asked for.
+    recount: bool,
     /// The page says that no events flow.
     paused: bool,
     pieces: mpsc::Sender<Bytes>,
@@ -218,9 +229,21 @@ impl Writer {
                 }
                 signal = if frames.len() < PIECE { self.connection.try_next() } else { None };
             }
+            if self.recount {
+                self.ask_for_the_count(&mut frames).await;
+            }
             if !self.send(&mut frames).await {
                 return;
             }
+        }
+    }
+
+    /// Asks once for all that came together: the answer is the number itself. If there is none, the next batch asks.
+    async fn ask_for_the_count(&mut self, frames: &mut Frames) {
+        let counted = clock::now();
+        if let Ok(sync) = self.caller.api.sync().await {
+            (self.counted, self.recount) = (counted, false);
+            self.viewer.recounted(sync.unread_notifications, frames);
         }
     }
 
@@ -298,11 +321,7 @@ impl Writer {
         if let Event::NotificationCreated(notification) = &envelope.event
             && may_be_counted(notification, self.counted)
         {
-            let counted = clock::now();
-            if let Ok(sync) = self.caller.api.sync().await {
-                self.counted = counted;
-                self.viewer.recounted(sync.unread_notifications, frames);
-            }
+            self.recount = true;
         }
         if let Some(notification) = self.viewer.news(envelope) {
             let message = self.caller.message_behind(&self.app, notification).await;
