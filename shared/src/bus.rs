@@ -188,12 +188,24 @@ impl Bus {
     ///
     /// A server that is away is no error: the client goes on trying. A server that is too old is one.
     pub async fn connect(url: &str, service: &str) -> Result<Self, BusError> {
+        let bus = Self::dial(url, service).await?;
+        let mut link = bus.link();
+        if tokio::time::timeout(FIRST_CONNECT, link.wait_for(|link| link.up)).await.is_ok() {
+            bus.check_version()?;
+        } else {
+            tracing::warn!("NATS is not reachable yet; going on without it");
+        }
+        Ok(bus)
+    }
+
+    /// Begins to connect, and goes on with that in the background.
+    pub(crate) async fn dial(url: &str, service: &str) -> Result<Self, BusError> {
         let servers = url
             .split(',')
             .map(|url| url.trim().parse())
             .collect::<Result<Vec<async_nats::ServerAddr>, _>>();
         let servers = servers.map_err(|error| BusError::Address(error.to_string()))?;
-        let (sender, mut link) = watch::channel(Link::default());
+        let (sender, link) = watch::channel(Link::default());
         // The client does not take them from the address by itself.
         let credentials = servers.iter().find_map(|server| {
             Some((server.username()?.to_owned(), server.password()?.to_owned()))
@@ -217,22 +229,16 @@ impl Bus {
             .connect(servers)
             .await
             .map_err(|error| BusError::Address(error.to_string()))?;
-        let bus = Self {
+        Ok(Self {
             jetstream: ContextBuilder::new().timeout(ADMIN_TIMEOUT).build(client.clone()),
             publisher: ContextBuilder::new()
                 .timeout(ACK_TIMEOUT)
                 .max_ack_inflight(ACKS_IN_FLIGHT)
                 .backpressure_on_inflight(true)
                 .build(client.clone()),
-            link: link.clone(),
+            link,
             client,
-        };
-        if tokio::time::timeout(FIRST_CONNECT, link.wait_for(|link| link.up)).await.is_ok() {
-            bus.check_version()?;
-        } else {
-            tracing::warn!("NATS is not reachable yet; going on without it");
-        }
-        Ok(bus)
+        })
     }
 
     /// The client itself, for what this type does not offer.

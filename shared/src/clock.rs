@@ -32,9 +32,11 @@ const fn shifted(now: OffsetDateTime) -> OffsetDateTime {
     now
 }
 
-/// A wrong clock for fault tests: `AJET_CLOCK_OFFSET` seconds, also below 0, in debug builds.
+/// A wrong clock for fault tests: `AJET_CLOCK_OFFSET` seconds, also below 0, in debug builds. `AJET_CLOCK_OFFSET=@FILE` is a clock that
+/// jumps: the file holds the seconds, and is read whenever the time is.
 #[cfg(debug_assertions)]
 mod skew {
+    use std::path::PathBuf;
     use std::sync::{LazyLock, Mutex};
 
     use time::{Duration, OffsetDateTime};
@@ -44,16 +46,36 @@ mod skew {
     /// A hundred years: what is further is a mistake, and would leave what dates can be.
     const MOST: i64 = 100 * 366 * 86_400;
 
+    /// What says how far the clock is ahead.
+    enum Source {
+        Fixed(Duration),
+        File(PathBuf),
+    }
+
+    /// Of this process; none where the clock is right.
+    static SOURCE: LazyLock<Option<Source>> = LazyLock::new(|| {
+        let text = std::env::var(VARIABLE).ok()?;
+        if let Some(file) = text.strip_prefix('@') {
+            return Some(Source::File(file.into()));
+        }
+        let Some(offset) = parse(&text) else {
+            eprintln!("{VARIABLE} is wrong ({text}), for example {VARIABLE}=-3600 for an hour");
+            std::process::exit(2);
+        };
+        Some(Source::Fixed(offset))
+    });
+
     /// How far the clock is ahead.
     pub(super) fn offset() -> Duration {
-        static OFFSET: LazyLock<Duration> = LazyLock::new(|| {
-            let Ok(text) = std::env::var(VARIABLE) else { return Duration::ZERO };
-            parse(&text).unwrap_or_else(|| {
-                eprintln!("{VARIABLE} is wrong ({text}), for example {VARIABLE}=-3600 for an hour");
-                std::process::exit(2);
-            })
-        });
-        *OFFSET
+        match &*SOURCE {
+            None => Duration::ZERO,
+            Some(Source::Fixed(offset)) => *offset,
+            // A file that cannot be read says nothing.
+            Some(Source::File(file)) => std::fs::read_to_string(file)
+                .ok()
+                .and_then(|text| parse(text.trim()))
+                .unwrap_or(Duration::ZERO),
+        }
     }
 
     pub(super) fn parse(text: &str) -> Option<Duration> {
@@ -64,9 +86,7 @@ mod skew {
     /// An id of the wrong time, where it is wrong.
     pub(super) fn uuid() -> Option<Uuid> {
         static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
-        if offset().is_zero() {
-            return None;
-        }
+        SOURCE.as_ref()?;
         let now = OffsetDateTime::now_utc() + offset();
         let seconds = u64::try_from(now.unix_timestamp()).ok()?;
         let context = CONTEXT.lock().ok()?;
@@ -117,6 +137,15 @@ mod tests {
                 assert!((off - expected).abs() <= 5, "{setting:?}: {off}");
             }
         }
+        let file = std::env::temp_dir().join(format!("ajet-clock-{}", std::process::id()));
+        let jumping = format!("@{}", file.display());
+        for (text, expected) in [("7200", 7_200), ("-60\n", -60), ("late", 0)] {
+            std::fs::write(&file, text).unwrap();
+            for off in off(Some(&jumping)).unwrap() {
+                assert!((off - expected).abs() <= 5, "{text}: {off}");
+            }
+        }
+        std::fs::remove_file(&file).unwrap();
         assert_eq!(off(Some("late")), None);
         assert_eq!(skew::parse("-5"), Some(Duration::seconds(-5)));
         assert_eq!(skew::parse("99999999999"), None);

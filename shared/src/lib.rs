@@ -33,6 +33,7 @@ pub mod sync;
 pub mod telemetry;
 pub mod terminal;
 pub mod token;
+pub mod unread;
 pub mod user;
 pub mod webhook;
 

@@ -22,6 +22,9 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use uuid::Uuid;
 
+#[path = "wire/versions.rs"]
+mod versions;
+
 const AT: OffsetDateTime = datetime!(2026-11-20 04:22:59.401275 UTC);
 
 fn id<T: From<Uuid>>(n: u128) -> T {

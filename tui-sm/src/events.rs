@@ -8,8 +8,6 @@ use ajet_shared::hub::{Connection, Reader};
 use ajet_shared::id::{ChannelId, UserId};
 use ajet_shared::position::Position;
 use ajet_shared::problem::Problem;
-use ajet_shared::sync::Sync;
-use ajet_shared::user::Author;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -18,7 +16,6 @@ use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use serde::Deserialize;
 
-use crate::callers::Open;
 use crate::frame::{self, Frames};
 use crate::{App, Caller, refusal};
 
@@ -43,21 +40,18 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let cursor = cursor(&headers, &parameters);
-    // After the cursor, as the hub demands.
-    let sync = caller.api.sync().await?;
     let extra_channel = match &parameters.channel {
         Some(id) => extra_channel(&caller, id).await?,
         None => None,
     };
-    let (reader, author) = (Reader::new(&caller.api, sync.clone()), author(&sync));
+    let reader = Reader::new(&caller.api, caller.token, None);
     let connection = app.hub.connect(reader, cursor, extra_channel).await.map_err(refusal)?;
-    let open = app.callers.open(caller.authorization, author);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
         (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    Ok((headers, Body::from_stream(chunks(connection, sync.me.user.id, open))).into_response())
+    Ok((headers, Body::from_stream(chunks(connection))).into_response())
 }
 
 /// The header wins over the query. What is no cursor is one of no epoch, which the hub answers with a resync.
@@ -75,51 +69,30 @@ async fn extra_channel(caller: &Caller, id: &str) -> Result<Option<ChannelId>, P
     Ok((!view.joined).then_some(id))
 }
 
-/// The caller as others see who types.
-pub(crate) fn author(sync: &Sync) -> Author {
-    let user = &sync.me.user;
-    Author {
-        id: user.id,
-        username: user.username.clone(),
-        display_name: user.display_name.clone(),
-        avatar_url: user.avatar_url.clone(),
-        kind: user.kind,
-    }
-}
-
 /// The stream's bytes. What waits at the same moment goes out in one chunk; one frame alone goes out uncopied.
-fn chunks(
-    connection: Connection<Frames>,
-    reader: UserId,
-    open: Open,
-) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let retry = frame::retry(Duration::from_millis(rand::random_range(RETRY_MS)));
-    futures::stream::unfold(
-        (connection, retry, open),
-        move |(mut connection, head, open)| async move {
-            let first = loop {
-                let signal = connection.next().await?;
-                if let Some(bytes) = frame::bytes(&signal, reader) {
-                    break bytes;
-                }
-            };
-            let mut next = next_frame(&mut connection, reader);
-            if head.is_empty() && next.is_none() {
-                return Some((Ok(first), (connection, head, open)));
+fn chunks(connection: Connection<Frames>) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let head = frame::head(Duration::from_millis(rand::random_range(RETRY_MS)));
+    let reader = connection.user_id();
+    futures::stream::unfold((connection, head), move |(mut connection, head)| async move {
+        let first = loop {
+            let signal = connection.next().await?;
+            if let Some(bytes) = frame::bytes(&signal, reader) {
+                break bytes;
             }
-            let mut chunk = BytesMut::from(&head[..]);
-            chunk.extend_from_slice(&first);
-            while let Some(bytes) = next {
-                chunk.extend_from_slice(&bytes);
-                next = if chunk.len() < CHUNK_BYTES {
-                    next_frame(&mut connection, reader)
-                } else {
-                    None
-                };
-            }
-            Some((Ok(chunk.freeze()), (connection, Bytes::new(), open)))
-        },
-    )
+        };
+        let mut next = next_frame(&mut connection, reader);
+        if head.is_empty() && next.is_none() {
+            return Some((Ok(first), (connection, head)));
+        }
+        let mut chunk = BytesMut::from(&head[..]);
+        chunk.extend_from_slice(&first);
+        while let Some(bytes) = next {
+            chunk.extend_from_slice(&bytes);
+            next =
+                if chunk.len() < CHUNK_BYTES { next_frame(&mut connection, reader) } else { None };
+        }
+        Some((Ok(chunk.freeze()), (connection, Bytes::new())))
+    })
 }
 
 fn next_frame(connection: &mut Connection<Frames>, reader: UserId) -> Option<Bytes> {

@@ -78,6 +78,11 @@ pub(crate) fn retry(after: Duration) -> Bytes {
     format!("retry: {}\n\n", after.as_millis()).into()
 }
 
+/// The first bytes of a stream: when to come back, and a comment, so that whatever stands in between lets something through at once.
+pub(crate) fn head(retry_after: Duration) -> Bytes {
+    format!("retry: {}\n: ajet-chat\n\n", retry_after.as_millis()).into()
+}
+
 fn lens(delivery: &Delivery<Frames>, reader: UserId) -> usize {
     match &delivery.envelope.event {
         Event::MessageCreated(message) | Event::MessageEdited(message)

@@ -1,9 +1,7 @@
 //! The terminal session manager: what happens, as JSON over server-sent events, for terminals, bots and `curl -N`.
 //!
 //! - `frame` writes events as bytes, `events` is `GET /ws/tui/events`, `typing` is `POST /ws/tui/typing`
-//! - `callers` remembers whose streams are open, so that typing asks the api nothing
 
-mod callers;
 mod config;
 mod events;
 mod frame;
@@ -14,12 +12,11 @@ use ajet_shared::client::ApiClient;
 use ajet_shared::http::{
     Class, Edge, Health, Route, RouteTable, TraceId, edge_only, health_routes, trace, unready_first,
 };
-use ajet_shared::hub::{Hub, Refused};
+use ajet_shared::hub::{Hub, Refused, Token};
 use ajet_shared::problem::Problem;
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::FromRequestParts;
-use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -27,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 
-use callers::Callers;
 use frame::Frames;
 
 /// The application's collaborators. Cheap to clone; there is no container.
@@ -37,8 +33,6 @@ struct App {
     api: ApiClient,
     /// What happens.
     hub: Hub<Frames>,
-    /// Whose streams are open.
-    callers: Callers,
 }
 
 /// Runs the service until `shutdown`, then lets its streams end over a few seconds.
@@ -51,7 +45,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let health = Health::default();
     let shutdown = unready_first(&health, None, shutdown);
     let hub = Hub::start(bus.clone(), Frames, config.hub, health.clone(), shutdown.clone());
-    let app = App { api, hub, callers: Callers::default() };
+    let app = App { api, hub };
     tracing::info!(address = %config.listen, "listening");
     ajet_shared::http::serve(
         listener,
@@ -95,7 +89,7 @@ fn router(app: App, edge: Edge, health: Health) -> Router {
 
 /// Who calls: the credentials as they came, and the api speaking for them. The api alone decides whether they are good.
 struct Caller {
-    authorization: HeaderValue,
+    token: Token,
     api: ApiClient,
 }
 
@@ -107,15 +101,17 @@ impl FromRequestParts<App> for Caller {
             parts.headers.get(AUTHORIZATION).cloned().ok_or_else(Problem::unauthenticated)?;
         let api = app.api.with_authorization(&authorization);
         let api = TraceId::current().map_or(api.clone(), |trace_id| api.with_trace(&trace_id));
-        Ok(Self { authorization, api })
+        Ok(Self { token: Token::new(&authorization), api })
     }
 }
 
 /// Why there is no stream now, as an answer. All of it passes.
 fn refusal(refused: Refused) -> Problem {
     Problem::unavailable().with_detail(match refused {
+        Refused::Api(problem) => return *problem,
         Refused::Starting => "Live events are not ready yet; try again in a moment.",
         Refused::Full => "This server has no room for another stream; try again in a moment.",
+        Refused::Busy => "This server is busy; try again in a moment.",
         Refused::Draining => "This server is stopping; try again in a moment.",
     })
 }

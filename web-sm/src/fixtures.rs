@@ -110,6 +110,7 @@ pub(crate) fn world(names: &[&str]) -> World {
         communities: vec![CommunityView { community, role: Role::Owner, channels }],
         dms: Vec::new(),
         unread_notifications: 0,
+        unread_notification_ids: Vec::new(),
     });
     world.community = Some(0);
     world.here = here;

@@ -101,6 +101,12 @@ impl Frames {
         self
     }
 
+    /// The first bytes of a stream: as [`Self::retry`], and a comment.
+    pub(crate) fn begin(&mut self, ms: u128) -> &mut Self {
+        let _ = write!(self.0, "retry: {ms}\n: ajet-chat\n\n");
+        self
+    }
+
     /// How long the browser waits before it comes back, in milliseconds.
     pub(crate) fn retry(&mut self, ms: u128) -> &mut Self {
         let _ = write!(self.0, "retry: {ms}\n\n");

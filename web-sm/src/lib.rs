@@ -12,6 +12,7 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod frames;
+mod kept;
 mod load;
 mod renderer;
 mod routes;
@@ -68,7 +69,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         health.clone(),
         shutdown.clone(),
     );
-    let app = App { api, hub, directory, callers: Arc::default() };
+    let app = App {
+        api,
+        hub,
+        directory,
+        acquainted: Arc::default(),
+        callers: Arc::default(),
+        kept: Arc::default(),
+    };
     let listener = bind(config.listen).await?;
     tracing::info!(address = %config.listen, public_url = %config.public_url, "listening");
     serve(listener, router(app, Edge::new(config.edge_secret), health), shutdown).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ajet_shared::client::{ApiClient, HeaderValue};
 use ajet_shared::http::TraceId;
-use ajet_shared::hub::Hub;
+use ajet_shared::hub::{Hub, Token};
 use ajet_shared::problem::Problem;
 use ajet_shared::sync::Sync;
 use ajet_shared::user::Author;
@@ -14,8 +14,9 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use crate::kept::{KEPT_FOR, Kept, Knowledge};
 use crate::renderer::WebRenderer;
-use crate::view::names::Directory;
+use crate::view::names::{Acquainted, Directory};
 use crate::view::shell::World;
 
 /// How long a token's owner is remembered for typing, which is too frequent to ask the api each time.
@@ -32,8 +33,24 @@ pub(crate) struct App {
     pub(crate) hub: Hub<WebRenderer>,
     /// Whose handles are whose.
     pub(crate) directory: Arc<Directory>,
+    /// Of which communities the handles were read lately.
+    pub(crate) acquainted: Arc<Acquainted>,
     /// Whose tokens were seen in the last minute.
     pub(crate) callers: Arc<Callers>,
+    /// What pages knew whose streams broke off.
+    pub(crate) kept: Arc<Kept>,
+}
+
+impl App {
+    /// Keeps for a minute what a page knew whose stream broke off.
+    pub(crate) fn keep(&self, token: Token, known: Knowledge) {
+        self.kept.put(token.clone(), known, Instant::now());
+        let kept = self.kept.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(KEPT_FOR).await;
+            kept.expire(&token, Instant::now());
+        });
+    }
 }
 
 /// Tokens and their owners, for a short while.
@@ -80,6 +97,11 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl Caller {
+    /// What the caller proved to be somebody with.
+    pub(crate) fn token(&self) -> Token {
+        Token::new(&self.token)
+    }
+
     /// All that the caller sees; the start of every page and stream.
     pub(crate) async fn sync(&self, app: &App) -> Result<Sync, Problem> {
         let sync = self.api.sync().await?;
@@ -98,7 +120,7 @@ impl Caller {
 
     /// Who this is.
     pub(crate) async fn author(&self, app: &App) -> Result<Author, Problem> {
-        match app.callers.get(&self.token) {
+        match app.hub.owner(&self.token()).or_else(|| app.callers.get(&self.token)) {
             Some(author) => Ok(author),
             None => Ok(self.world(app).await?.me),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ajet_shared::channel::ChannelView;
 use ajet_shared::client::ClientError;
 use ajet_shared::community::{Member, Role};
 use ajet_shared::id::{ChannelId, CommunityId, UserId};
@@ -77,13 +78,29 @@ impl Caller {
             app.directory.learn_names(
                 members.iter().map(|member| (member.user.id, member.user.username.as_str())),
             );
+            app.acquainted.note(view.community.id);
             online.extend(members.iter().map(|member| (member.user.id, member.user.online)));
         }
-        let partners = world.sync.dms.iter().filter_map(|dm| match others(dm, world.me.id)[..] {
-            [one] => Some(one.id),
-            _ => None,
-        });
-        Ok(self.presence_of(partners.collect(), online).await)
+        Ok(self.presence_of(partners(world), online).await)
+    }
+
+    /// Who is there, for a stream: as this process has heard it, or else as the api says. `is_known` where the world knows it already,
+    /// from a stream that broke off.
+    pub(crate) async fn look_who_is_there(
+        &self,
+        app: &App,
+        world: &mut World,
+        is_known: bool,
+    ) -> Result<(), Problem> {
+        let heard = app.hub.online(&partners(world));
+        let acquainted = is_known
+            || world.community().is_none_or(|view| app.acquainted.knows(view.community.id));
+        match heard {
+            Some(heard) if acquainted => world.online.extend(heard),
+            None if is_known => {}
+            _ => world.online = self.online(app, world).await?,
+        }
+        Ok(())
     }
 
     /// What is known of who is there, and of these people as well. Who cannot be asked about counts as away.
@@ -100,6 +117,15 @@ impl Caller {
         known.extend(asked.into_iter().flatten().map(|user| (user.id, user.online)));
         known
     }
+}
+
+/// The other one of each direct message between two.
+fn partners(world: &World) -> Vec<UserId> {
+    let partner = |dm: &ChannelView| match others(dm, world.me.id)[..] {
+        [one] => Some(one.id),
+        _ => None,
+    };
+    world.sync.dms.iter().filter_map(partner).collect()
 }
 
 /// Page after page, up to [`PAGES_MAX`].

@@ -540,8 +540,11 @@ document.addEventListener('datastar-fetch', event => {
 });
 
 document.addEventListener('visibilitychange', () => {
-  if (asleep()) letGo();
-  else if (!document.hidden && (!live || line.signal.aborted || Date.now() - heardAt > 20000)) reopen();
+  if (asleep()) return letGo();
+  if (document.hidden) return;
+  if (!live || line.signal.aborted || Date.now() - heardAt > 20000) reopen();
+  // What was given up while nobody looked.
+  retryAll();
 });
 
 // A connection that is neither open nor closed says nothing at all: heartbeats come every 15 s. When this clock stood still, so did the machine.
@@ -549,7 +552,7 @@ setInterval(() => {
   const now = Date.now(), slept = now - tickAt > 15000 && !document.hidden;
   tickAt = now;
   if (slept || now - heardAt > 45000) reopen();
-}, 5000);
+}, 2500);
 
 const beat = () => post('/api/heartbeat').catch(() => {});
 beat();

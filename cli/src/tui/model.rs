@@ -9,6 +9,7 @@ use ajet_shared::command::CommandInfo;
 use ajet_shared::events::Notification;
 use ajet_shared::id::{ChannelId, CommunityId, MessageId, UserId};
 use ajet_shared::message::Message;
+use ajet_shared::unread::Unread;
 use ajet_shared::user::{Author, UserKind};
 use time::OffsetDateTime;
 
@@ -116,7 +117,7 @@ pub(crate) struct Activity {
     pub(crate) items: Vec<ActivityItem>,
     pub(crate) selected: usize,
     /// Over all, not only of what is loaded.
-    pub(crate) unread: i64,
+    pub(crate) unread: Unread,
     /// Only answers in threads.
     pub(crate) threads_only: bool,
     pub(crate) loading: bool,

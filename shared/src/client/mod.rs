@@ -31,6 +31,8 @@ use upstream::Upstreams;
 
 /// Proves to a service behind the gateway that the request came through it.
 const EDGE_HEADER: HeaderName = HeaderName::from_static("x-ajet-edge");
+/// Marks the answer of an instance that has just begun and serves nobody yet.
+const UNREADY_HEADER: HeaderName = HeaderName::from_static("x-ajet-unready");
 /// Finds one request in the logs of all services.
 const TRACE_HEADER: HeaderName = HeaderName::from_static("x-trace-id");
 /// How long an idle connection is kept: shorter than our servers wait (10 s), so that no request meets a closing one.
@@ -226,17 +228,24 @@ impl ApiClient {
         Ok(Answer { status, headers, body })
     }
 
-    /// Sends a call to the next upstream. To the one after that if it takes no connection: nothing was sent then, so any call may.
+    /// Sends a call to the next upstream. To the one after that if it takes no connection, or has just begun and serves nobody yet:
+    /// nothing was done then, so any call may.
     /// One that may be sent twice goes to another, once, if the connection broke before there was an answer.
     async fn dispatch(
         &self,
         call: &Call,
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, ClientError> {
-        let mut failure = None;
+        let (mut failure, mut refusal) = (None, None);
         let mut repeatable = call.repeatable;
         for upstream in self.connection.upstreams.in_turn() {
+            let sent_at = Instant::now();
             let error = match self.request(&upstream.url, call, timeout)?.send().await {
+                Ok(response) if response.headers().contains_key(UNREADY_HEADER) => {
+                    upstream.refused();
+                    refusal = Some(response);
+                    continue;
+                }
                 Ok(response) => {
                     upstream.answered();
                     return Ok(response);
@@ -248,7 +257,7 @@ impl ApiClient {
                 true
             } else if error.is_timeout() {
                 // What time the call had is over.
-                upstream.hung();
+                upstream.left_unanswered(sent_at);
                 false
             } else {
                 std::mem::take(&mut repeatable)
@@ -258,7 +267,11 @@ impl ApiClient {
                 break;
             }
         }
-        Err(failure.unwrap_or_else(|| ClientError::Setup("no upstream is given".to_owned())))
+        // What one of them has said is more than that another cannot be reached.
+        refusal.map_or_else(
+            || Err(failure.unwrap_or_else(|| ClientError::Setup("no upstream is given".to_owned()))),
+            Ok,
+        )
     }
 
     fn request(

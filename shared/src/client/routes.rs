@@ -16,7 +16,7 @@ use crate::message::{EditMessage, MarkRead, Message, PostMessage, ReactionCount,
 use crate::page::{Page, PageQuery};
 use crate::search::{SearchHit, SearchRequest};
 use crate::session::Session;
-use crate::sync::{CommunityView, Sync};
+use crate::sync::{CommunityView, Reach, Sync};
 use crate::user::{Me, UpdateMe, User};
 
 impl ApiClient {
@@ -43,6 +43,11 @@ impl ApiClient {
     /// All that one reader needs, in one call, and where a stream that continues it starts.
     pub async fn sync(&self) -> Result<Sync, ClientError> {
         self.json(get("/api/sync")).await
+    }
+
+    /// What a stream of the caller carries.
+    pub async fn reach(&self) -> Result<Reach, ClientError> {
+        self.json(get("/api/me/access")).await
     }
 
     /// A profile.

@@ -10,8 +10,10 @@ use super::retry::backoff;
 
 /// How long an upstream is passed over that took no connection, at first; doubles with each time.
 const REFUSED_FIRST: Duration = Duration::from_millis(500);
-/// How long one that took a request and did not answer, at first: each try costs somebody a long wait.
+/// How long one that takes requests and does not answer, at first: each try costs somebody a long wait.
 const HUNG_FIRST: Duration = Duration::from_secs(5);
+/// Requests in a row that an upstream leaves without an answer before it counts as hung: one alone may be slow by itself.
+const HUNG_AFTER: u32 = 2;
 /// No upstream is passed over for longer.
 const AWAY_MOST: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,8 @@ pub(super) struct Upstream {
 #[derive(Debug, Default)]
 struct Memory {
     failures: u32,
+    unanswered: u32,
+    answered_at: Option<Instant>,
     away_until: Option<Instant>,
 }
 
@@ -59,7 +63,7 @@ impl Upstream {
 
     /// It answered.
     pub(super) fn answered(&self) {
-        *self.memory() = Memory::default();
+        *self.memory() = Memory { answered_at: Some(Instant::now()), ..Memory::default() };
     }
 
     /// It took no connection.
@@ -67,9 +71,16 @@ impl Upstream {
         self.memory().fail(REFUSED_FIRST);
     }
 
-    /// It took a request and did not answer in time.
-    pub(super) fn hung(&self) {
-        self.memory().fail(HUNG_FIRST);
+    /// It took a request at that time and did not answer it. If it has answered others since, it is only that request that is slow.
+    pub(super) fn left_unanswered(&self, sent_at: Instant) {
+        let mut memory = self.memory();
+        if memory.answered_at.is_some_and(|at| at > sent_at) {
+            return;
+        }
+        memory.unanswered = memory.unanswered.saturating_add(1);
+        if memory.unanswered >= HUNG_AFTER {
+            memory.fail(HUNG_FIRST);
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -95,10 +106,31 @@ mod tests {
         let ports =
             || upstreams.in_turn().iter().map(|up| up.url.port().unwrap()).collect::<Vec<_>>();
         assert_eq!(ports(), [1, 2, 3]);
-        upstreams.all[1].hung();
+        upstreams.all[1].refused();
         assert_eq!(ports(), [3, 1, 2]);
         upstreams.all[1].answered();
         assert_eq!(ports(), [3, 1, 2]);
         assert_eq!(ports(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn one_slow_request_does_not_make_an_upstream_hung() {
+        let upstreams = Upstreams::new(vec!["http://127.0.0.1:1".parse().unwrap()]);
+        let upstream = &upstreams.all[0];
+        let sent_at = Instant::now();
+        upstream.left_unanswered(sent_at);
+        assert!(!upstream.is_away());
+        // It answers others meanwhile: many slow ones are still slow, and nothing else.
+        upstream.answered();
+        for _ in 0..5 {
+            upstream.left_unanswered(sent_at);
+        }
+        assert!(!upstream.is_away());
+        let later = Instant::now();
+        upstream.left_unanswered(later);
+        upstream.left_unanswered(later);
+        assert!(upstream.is_away());
+        upstream.answered();
+        assert!(!upstream.is_away());
     }
 }

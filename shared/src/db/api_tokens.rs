@@ -1,12 +1,14 @@
 //! Long-lived API tokens of bots and, as personal tokens, of people.
 
+use std::time::Duration;
+
 use sea_query::{Condition, Expr, ExprTrait, JoinType, Order, Query, SelectStatement};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::iden::{ApiTokens, CommunityMembers, Users};
-use super::sessions::TOUCH_EVERY;
+use super::sessions::{TOUCH_EVERY, from_now};
 use super::{Cause, api_users, audit, outbox};
 use crate::actions::Scope;
 use crate::api_token::ApiToken;
@@ -93,8 +95,8 @@ pub struct NewToken<'a> {
     pub scopes: Vec<String>,
     /// Who made it.
     pub created_by: UserId,
-    /// When it ends.
-    pub expires_at: OffsetDateTime,
+    /// How long it lasts, by the database's clock.
+    pub life: Duration,
 }
 
 /// Adds a token.
@@ -119,7 +121,7 @@ pub async fn insert(conn: &mut PgConnection, token: &NewToken<'_>) -> Result<(),
             token.token_hash.into(),
             token.scopes.clone().into(),
             token.created_by.into(),
-            token.expires_at.into(),
+            from_now(token.life),
         ])
         .to_owned();
     super::execute(conn, &statement).await.map(drop)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_query::{Expr, ExprTrait, OnConflict, Query};
+use sea_query::{Expr, ExprTrait, OnConflict, Order, Query};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -11,6 +11,8 @@ use crate::id::UserId;
 
 /// How long a first answer is kept.
 pub const KEEP: Duration = Duration::from_hours(24);
+/// Keys that one step of pruning forgets: some ten milliseconds, whatever has piled up.
+pub const PRUNE_STEP: u64 = 5_000;
 
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,14 +107,22 @@ pub async fn answer(
     super::execute(conn, &statement).await.map(drop)
 }
 
-/// Forgets keys older than [`KEEP`]. Returns how many.
+/// Forgets at most [`PRUNE_STEP`] keys older than [`KEEP`]. Returns how many: none means that there is nothing to do.
 pub async fn prune(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
-    let statement = Query::delete()
-        .from_table(IdempotencyKeys::Table)
+    let old = Query::select()
+        .columns([IdempotencyKeys::UserId, IdempotencyKeys::Key])
+        .from(IdempotencyKeys::Table)
         .and_where(Expr::cust_with_values(
             "created_at < now() - make_interval(secs => $1)",
             [KEEP.as_secs_f64()],
         ))
+        .order_by(IdempotencyKeys::CreatedAt, Order::Asc)
+        .limit(PRUNE_STEP)
+        .to_owned();
+    let columns = [IdempotencyKeys::UserId, IdempotencyKeys::Key].map(Expr::col);
+    let statement = Query::delete()
+        .from_table(IdempotencyKeys::Table)
+        .and_where(Expr::tuple(columns).in_subquery(old))
         .to_owned();
     super::execute(conn, &statement).await
 }

@@ -1,11 +1,14 @@
 //! Invites: made by the api, redeemed by the gateway and the api alike.
 
+use std::time::Duration;
+
 use sea_query::{Expr, ExprTrait, LockType, Query, SelectStatement};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::iden::Invites;
 use super::paging::Keyset;
+use super::sessions::from_now;
 use super::{Cause, audit, communities, community_members};
 use crate::community::{Community, Role};
 use crate::id::{ChannelId, CommunityId, InviteId, UserId};
@@ -25,8 +28,8 @@ pub struct NewInvite<'a> {
     pub role: Role,
     /// How often it may be used.
     pub max_uses: Option<i32>,
-    /// When it ends.
-    pub expires_at: Option<OffsetDateTime>,
+    /// How long it lasts, by the database's clock; for good without.
+    pub life: Option<Duration>,
     /// Who makes it.
     pub created_by: UserId,
 }
@@ -74,7 +77,7 @@ pub async fn insert(
             new.token_hash.into(),
             new.role.as_str().into(),
             new.max_uses.into(),
-            new.expires_at.into(),
+            new.life.map_or_else(|| Option::<OffsetDateTime>::None.into(), from_now),
             new.created_by.into(),
             cause.at.into(),
         ])

@@ -44,9 +44,12 @@ pub mod testing;
 pub mod users;
 pub mod webhooks;
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::join_all;
 use sea_query::{
     BinOper, Condition, Expr, ExprTrait, IntoIden, PostgresQueryBuilder, UpdateStatement,
 };
@@ -89,7 +92,7 @@ impl Cause {
 
 /// How long a request waits for a connection. Source: delivery-and-security.md section 2.7.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections one process keeps at most.
+/// Connections one process has at most.
 const POOL_SIZE_MAX: u32 = 16;
 
 /// Opens the pool of one service. Nothing is connected yet: a database that is down shows as a failing request, not as a failing start.
@@ -98,6 +101,18 @@ const POOL_SIZE_MAX: u32 = 16;
 /// Statements are cut off after 5 s and forgotten transactions after 10 s by the server, so nothing holds a row lock for long.
 /// Plans are made for the actual values: a generic plan turns a search into a walk over the whole table (performance.md section 0.4).
 pub fn pool(database_url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
+    pool_of(database_url, service, 0..=POOL_SIZE_MAX)
+}
+
+/// As [`pool`], with so many connections at least, which [`keep_open`] opens, and at most.
+///
+/// For a service that must work on when the database has no connection left for anybody (F14). A connection has no term then: one that
+/// was closed for its age could not be opened again.
+pub fn pool_of(
+    database_url: &str,
+    service: &str,
+    connections: RangeInclusive<u32>,
+) -> Result<PgPool, sqlx::Error> {
     let options = PgConnectOptions::from_str(database_url)?.application_name(service).options([
         ("lock_timeout", "2s"),
         ("statement_timeout", "5s"),
@@ -105,9 +120,20 @@ pub fn pool(database_url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
         ("plan_cache_mode", "force_custom_plan"),
     ]);
     Ok(PgPoolOptions::new()
-        .max_connections(POOL_SIZE_MAX)
+        .min_connections(*connections.start())
+        .max_connections(*connections.end())
+        .max_lifetime(None)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options))
+}
+
+/// Asks as many connections as a pool is to have at least whether they work, and opens those that are missing.
+///
+/// To be done every few seconds: the pool itself does that only at its start. Nobody waits for it: a connection goes back as soon as it
+/// has answered.
+pub async fn keep_open(pool: &PgPool) {
+    let ask = |_| pool.acquire().map(drop);
+    join_all((0..pool.options().get_min_connections()).map(ask)).await;
 }
 
 /// Runs a statement and returns all of its rows.

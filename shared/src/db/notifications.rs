@@ -18,6 +18,9 @@ use crate::page::Page;
 use crate::rate::Rate;
 use crate::user::Author;
 
+/// More that are marked read at once are told as "all".
+const NAMED_MAX: usize = 200;
+
 /// The message that people are told about.
 #[derive(Clone, Debug)]
 pub(crate) struct About<'a> {
@@ -244,7 +247,10 @@ pub async fn mark_read(
     }
     let unread = super::sync::unread_notifications(conn, reader).await?;
     if !held.is_empty() {
-        let ids = (seen != Seen::All).then(|| held.clone());
+        // By name wherever that is possible: one that is being written at this moment is not among them, and a client that is told "all"
+        // would take it for seen.
+        let named = seen != Seen::All || held.len() <= NAMED_MAX;
+        let ids = named.then(|| held.clone());
         let event = Event::NotificationRead(NotificationsRead { ids, unread });
         outbox::push_to(conn, reader, &super::channels::envelope(cause, event)).await?;
     }

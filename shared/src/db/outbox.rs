@@ -97,6 +97,9 @@ pub struct Pending {
     pub ord_key: Uuid,
     /// Its place in the channel.
     pub channel_seq: Option<i64>,
+    /// What happened.
+    #[sqlx(rename = "type")]
+    pub kind: String,
     /// The envelope.
     pub payload: serde_json::Value,
     /// For how many seconds it has been waiting, by the database's clock.
@@ -117,6 +120,7 @@ pub async fn pending(conn: &mut PgConnection, limit: u64) -> Result<Vec<Pending>
             Outbox::Subject,
             Outbox::OrdKey,
             Outbox::ChannelSeq,
+            Outbox::Type,
             Outbox::Payload,
         ])
         .expr_as(Expr::cust(WAITED), "waited")
@@ -130,15 +134,26 @@ pub async fn pending(conn: &mut PgConnection, limit: u64) -> Result<Vec<Pending>
 
 /// How many events wait, counted up to `limit`, and for how many seconds the first of them does.
 pub async fn backlog(conn: &mut PgConnection, limit: u64) -> Result<(u64, f64), sqlx::Error> {
-    let statement = Query::select()
-        .expr(Expr::cust(WAITED))
+    let oldest = Query::select()
+        .expr_as(Expr::cust(WAITED), "waited")
         .from(Outbox::Table)
         .and_where(waits())
         .order_by(Outbox::Id, Order::Asc)
         .limit(limit)
         .to_owned();
-    let waited: Vec<f64> = super::fetch_scalars(conn, &statement).await?;
-    Ok((waited.len() as u64, waited.first().copied().unwrap_or_default()))
+    let statement = Query::select()
+        .expr_as(Expr::cust("count(*)"), "waiting")
+        .expr_as(Expr::cust("coalesce(max(waited), 0)"), "waited")
+        .from_subquery(oldest, "oldest")
+        .to_owned();
+    let Backlog { waiting, waited } = super::fetch_one(conn, &statement).await?;
+    Ok((waiting.unsigned_abs(), waited))
+}
+
+#[derive(sqlx::FromRow)]
+struct Backlog {
+    waiting: i64,
+    waited: f64,
 }
 
 /// It is neither published nor quarantined.

@@ -79,6 +79,9 @@ pub enum PostError {
 /// All that decides about a message, in one row. Holds the seat and the membership until the transaction ends: `KEY SHARE` conflicts
 /// with whoever holds a seat to mute, ban or kick (A99) and with the delete of a membership, and not with the read mark that every post
 /// of the same author moves. The seat comes first, as everywhere: the membership is looked up once the seat is held.
+///
+/// From here on the transaction waits one second for a lock, half of what others do: who waits for a row waits twice, for their turn
+/// among those who wait for it, and then for whoever has it (F15).
 const GATE: &str = "\
     WITH seat AS ( \
         SELECT community_members.role, community_members.nickname, community_members.avatar_url, community_members.muted_until \
@@ -97,7 +100,8 @@ const GATE: &str = "\
             'avatar_url', coalesce(member.avatar_url, users.avatar_url), 'kind', users.kind) AS author, \
         sent.id AS sent_id, sent.request_hash AS sent_hash, \
         root.id IS NOT NULL AND root.deleted_at IS NULL AS has_root, root.parent_id IS NOT NULL AS root_is_reply, \
-        coalesce(membership.last_read_seq, channels.last_seq) AS read_before \
+        coalesce(membership.last_read_seq, channels.last_seq) AS read_before, \
+        set_config('lock_timeout', '1s', true) AS patience \
     FROM channels JOIN users ON users.id = $2 LEFT JOIN membership ON true \
         LEFT JOIN seat AS member ON true \
         LEFT JOIN messages AS sent ON sent.user_id = $2 AND sent.client_msg_id = $3 \

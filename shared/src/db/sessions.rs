@@ -175,6 +175,8 @@ pub async fn evict_oldest(
         .column(Sessions::Id)
         .from(Sessions::Table)
         .and_where(Expr::col(Sessions::UserId).eq(user_id))
+        // By the database's clock: ids have that of the gateway that made them, and gateways differ.
+        .order_by(Sessions::CreatedAt, Order::Desc)
         .order_by(Sessions::Id, Order::Desc)
         .limit(u64::try_from(keep).unwrap_or_default())
         .to_owned();
@@ -207,6 +209,7 @@ pub async fn list(
         .from(Sessions::Table)
         .and_where(Expr::col(Sessions::UserId).eq(user_id))
         .and_where(Expr::col(Sessions::ExpiresAt).gt(Expr::current_timestamp()))
+        .order_by(Sessions::CreatedAt, Order::Desc)
         .order_by(Sessions::Id, Order::Desc)
         .to_owned();
     super::fetch_all(conn, &statement).await

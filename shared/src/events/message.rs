@@ -55,7 +55,7 @@ pub struct ThreadUpdated {
     /// Replies now.
     pub reply_count: i32,
     /// When the newest came.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "time::serde::rfc3339::option", default)]
     pub last_reply_at: Option<OffsetDateTime>,
     /// Everybody who replied.
     pub participant_ids: Vec<UserId>,

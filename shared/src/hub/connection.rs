@@ -6,14 +6,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::arrivals::Arrival;
 use super::delivery::Scope;
 use super::queue::{Item, Next, Queue};
 use super::replay::{self, Resume};
+use super::sessions::Token;
 use super::shared::Shared;
-use super::state::Seat;
+use super::state::{Losses, Seat};
 use super::{
     CloseReason, Delivery, Reader, Refused, Renderer, ResyncReason, RevalidateError, RevalidateFn,
     Signal,
@@ -21,6 +22,7 @@ use super::{
 use crate::id::{ChannelId, UserId};
 use crate::limits::STREAM_HEARTBEAT;
 use crate::position::Position;
+use crate::sync::Reach;
 
 /// Streams one process carries. Source: delivery-and-security.md section 2.10.
 const CONNECTIONS_MAX: usize = 5_000;
@@ -28,6 +30,8 @@ const CONNECTIONS_MAX: usize = 5_000;
 const PUMP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a stream waits for one of the replays from the stream, and for its replay.
 const REPLAY_PATIENCE: Duration = Duration::from_secs(3);
+/// How often the api is asked about somebody who comes, if its answers are older than the epoch.
+const ASKED_MAX: usize = 3;
 /// How often the api is asked whether the token is still good, and by how much that varies. Source: decisions.md 7.
 const REVALIDATE_EVERY: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 /// The api may remember a token for a second, so a doubt is looked into once more after that.
@@ -47,9 +51,11 @@ pub struct Connection<R: Renderer> {
     queue: Arc<Queue<R>>,
     opening: VecDeque<Signal<R>>,
     heartbeat_at: Instant,
-    drain_at: Option<Instant>,
+    /// When it ends by itself, and why: it is old, or the process stops.
+    ends: (Instant, CloseReason),
+    /// The replay waits for an answer of the api; meanwhile something of it may have been taken from the reader.
+    waited: bool,
     ended: bool,
-    keeper: JoinHandle<()>,
 }
 
 /// The place in the hub, given back on drop.
@@ -64,12 +70,6 @@ impl<R: Renderer> Drop for Membership<R> {
         let mut state = self.shared.state();
         state.detach(self.user_id, self.id);
         self.shared.metrics.connections.set(state.connections() as u64);
-    }
-}
-
-impl<R: Renderer> Drop for Connection<R> {
-    fn drop(&mut self) {
-        self.keeper.abort();
     }
 }
 
@@ -89,55 +89,62 @@ pub(super) async fn open<R: Renderer>(
     cursor: Option<Position>,
     extra_channel: Option<ChannelId>,
 ) -> Result<Connection<R>, Refused> {
-    admit(shared).await?;
+    // Whoever let the reader into `extra_channel` has just looked.
+    let losses = shared.state().losses();
+    ready(shared, cursor).await?;
+    begin(shared, reader, None, cursor, extra_channel, losses).await
+}
+
+/// Waits until this process can carry a stream from here.
+pub(super) async fn ready<R: Renderer>(
+    shared: &Shared<R>,
+    cursor: Option<Position>,
+) -> Result<(), Refused> {
+    admit(shared)?;
+    let mut caught_up = shared.caught_up();
+    if !matches!(timeout(PUMP_PATIENCE, caught_up.wait_for(|done| *done)).await, Ok(Ok(_))) {
+        return Err(Refused::Starting);
+    }
     if let Some(cursor) = cursor {
         wait_for(shared, cursor).await;
     }
+    Ok(())
+}
+
+/// Begins a stream after [`ready`]. The `turn` of who has asked the api ends when the reader is known here. `losses` is what had been
+/// lost when the caller looked whether the reader may read `extra_channel`.
+pub(super) async fn begin<R: Renderer>(
+    shared: &Arc<Shared<R>>,
+    reader: Reader,
+    turn: Option<Arrival>,
+    cursor: Option<Position>,
+    extra_channel: Option<ChannelId>,
+    losses: Losses,
+) -> Result<Connection<R>, Refused> {
+    admit(shared)?;
     let queue = Arc::new(Queue::new());
-    let doubt = Arc::new(Notify::new());
-    let (seat, position, answer, early) = {
-        let mut state = shared.state();
-        let id = state.next_id();
-        let seat = Seat {
-            id,
-            queue: queue.clone(),
-            session_id: reader.session_id,
-            guest_of: extra_channel,
-            doubt: doubt.clone(),
-            members: reader.members.clone(),
-        };
-        state.attach(reader.user_id, seat, &reader.sync);
-        shared.metrics.connections.set(state.connections() as u64);
-        let position = state.position;
-        let access = state.access(reader.user_id);
-        let visible = |delivery: &&Arc<Delivery<R>>| {
-            access.is_some_and(|access| {
-                access.sees(reader.user_id, delivery.scope, &delivery.envelope.event, extra_channel)
-            })
-        };
-        let answer = match replay::resume(cursor, position, state.ring.floor()) {
-            Resume::Memory => {
-                let after = cursor.map_or(position.seq, |cursor| cursor.seq);
-                Answer::Replay(state.ring.after(after).filter(visible).cloned().collect())
-            }
-            Resume::Stream => Answer::ReadStream,
-            Resume::Fresh => Answer::Fresh,
-            Resume::Epoch => Answer::Resync(ResyncReason::Epoch),
-            Resume::Ahead => Answer::Resync(ResyncReason::Ahead),
-            Resume::Window => Answer::Resync(ResyncReason::Window),
-        };
-        let early = state.early().filter(visible).cloned().collect();
-        (
-            Membership { shared: shared.clone(), user_id: reader.user_id, id },
-            position,
-            answer,
-            early,
-        )
+    let mut asked = 0;
+    let seated = loop {
+        asked += 1;
+        // Held until the reader sits: whoever waits for this turn finds it known then.
+        let (reach, _arrival) = reach_of(shared, &reader, cursor).await?;
+        // Everything began anew meanwhile: what the answer does not know, nobody here remembers.
+        let is_old = |reach: &Reach| reach.cursor.epoch < shared.position().epoch;
+        if asked < ASKED_MAX && reach.as_ref().is_some_and(is_old) {
+            continue;
+        }
+        let reach = reach.as_ref();
+        let seated = sit(shared, &reader, reach, &queue, cursor, extra_channel, losses);
+        if let Some(seated) = seated {
+            break seated;
+        }
     };
+    drop(turn);
+    let Seated { seat, guest_of, position, answer, early } = seated;
     let from_stream = matches!(answer, Answer::ReadStream);
     let answer = match (answer, cursor) {
         (Answer::ReadStream, Some(cursor)) => {
-            match read_stream(shared, reader.user_id, extra_channel, cursor, position).await {
+            match read_stream(shared, seat.user_id, guest_of, cursor, position).await {
                 Some(batch) => Answer::Replay(batch),
                 None => Answer::Resync(ResyncReason::Window),
             }
@@ -145,22 +152,136 @@ pub(super) async fn open<R: Renderer>(
         (answer, _) => answer,
     };
     let opening = opening(shared, answer, early, cursor, position, from_stream);
-    let keeper = tokio::spawn(keep(
-        Arc::downgrade(shared),
-        reader.user_id,
-        queue.clone(),
-        reader.revalidate,
-        doubt,
-    ));
+    let now = Instant::now();
     Ok(Connection {
         seat,
         queue,
         opening,
-        heartbeat_at: Instant::now() + STREAM_HEARTBEAT,
-        drain_at: None,
+        heartbeat_at: now + STREAM_HEARTBEAT,
+        ends: (now + around(AGE_MAX), CloseReason::Aged),
+        waited: false,
         ended: false,
-        keeper,
     })
+}
+
+/// What the api says of a reader; none where that is known here, because another stream with the token is open or was a moment ago.
+///
+/// Only who comes with a cursor comes back; the gateway has verified the token for this very request.
+async fn reach_of<R: Renderer>(
+    shared: &Shared<R>,
+    reader: &Reader,
+    cursor: Option<Position>,
+) -> Result<(Option<Reach>, Option<Arrival>), Refused> {
+    if let Some(reach) = &reader.reach {
+        // A kick may have come between that answer and the new epoch, and nobody here remembers it.
+        if reach.cursor.epoch < shared.position().epoch
+            && let Ok(Ok(fresh)) = timeout(PUMP_PATIENCE, (reader.revalidate)()).await
+        {
+            return Ok((Some(fresh), None));
+        }
+        return Ok((Some(reach.clone()), None));
+    }
+    let is_known = || cursor.is_some() && shared.state().known(&reader.token, now()).is_some();
+    if is_known() {
+        return Ok((None, None));
+    }
+    let mut arrival = shared.arrivals.turn(&reader.token).await.ok_or(Refused::Busy)?;
+    if is_known() {
+        return Ok((None, None));
+    }
+    if !shared.arrivals.place(&mut arrival).await {
+        return Err(Refused::Busy);
+    }
+    let reach =
+        (reader.revalidate)().await.map_err(|error| Refused::Api(Box::new(error.into())))?;
+    arrival.answered();
+    Ok((Some(reach), Some(arrival)))
+}
+
+/// Somebody who has a place, and how that stands to the stream.
+struct Seated<R: Renderer> {
+    seat: Membership<R>,
+    guest_of: Option<ChannelId>,
+    position: Position,
+    answer: Answer<R>,
+    early: Vec<Arc<Delivery<R>>>,
+}
+
+/// Takes the reader in at one point of the stream. None if what was known a moment ago is not any more.
+fn sit<R: Renderer>(
+    shared: &Arc<Shared<R>>,
+    reader: &Reader,
+    reach: Option<&Reach>,
+    queue: &Arc<Queue<R>>,
+    cursor: Option<Position>,
+    extra_channel: Option<ChannelId>,
+    losses: Losses,
+) -> Option<Seated<R>> {
+    let mut state = shared.state();
+    // Who let the reader in may have looked before the channel was made private, and the event that says so may be lost.
+    let guest_of = extra_channel
+        .filter(|channel| !state.is_closed(*channel) && !state.has_lost(*channel, losses));
+    if guest_of != extra_channel {
+        queue.close(CloseReason::Aged);
+    }
+    let (me, session_id) = if let Some(reach) = reach {
+        (reach.me.clone(), reach.session_id)
+    } else {
+        let session = state.known(&reader.token, now())?;
+        (session.me.clone(), session.session_id)
+    };
+    let (user_id, id) = (me.id, state.next_id());
+    let doubt = state.doubt_of(&reader.token);
+    let seat = Seat {
+        id,
+        queue: queue.clone(),
+        token: reader.token.clone(),
+        session_id,
+        guest_of,
+        doubt: doubt.clone(),
+        members: reader.members.clone(),
+    };
+    let is_new = match reach {
+        Some(reach) => state.attach(user_id, seat, reach),
+        None => state.rejoin(user_id, seat, &me),
+    };
+    if is_new {
+        let (token, revalidate) = (reader.token.clone(), reader.revalidate.clone());
+        let keeper = tokio::spawn(keep(Arc::downgrade(shared), user_id, token, revalidate, doubt));
+        state.keep_session(&reader.token, keeper.abort_handle());
+    }
+    shared.metrics.connections.set(state.connections() as u64);
+    let position = state.position;
+    let access = state.access(user_id);
+    let visible = |delivery: &&Arc<Delivery<R>>| {
+        access.is_some_and(|access| {
+            access.sees(user_id, delivery.scope, &delivery.envelope.event, guest_of)
+        })
+    };
+    let answer = match replay::resume(cursor, position, state.ring.floor()) {
+        Resume::Memory | Resume::Stream
+            if cursor.is_some_and(|cursor| state.has_hole(cursor.seq)) =>
+        {
+            Answer::Resync(ResyncReason::Gap)
+        }
+        Resume::Memory | Resume::Stream
+            if cursor.is_some_and(|cursor| state.has_changed(user_id, cursor)) =>
+        {
+            Answer::Resync(ResyncReason::Membership)
+        }
+        Resume::Memory => {
+            let after = cursor.map_or(position.seq, |cursor| cursor.seq);
+            Answer::Replay(state.ring.after(after).filter(visible).cloned().collect())
+        }
+        Resume::Stream => Answer::ReadStream,
+        Resume::Fresh => Answer::Fresh,
+        Resume::Epoch => Answer::Resync(ResyncReason::Epoch),
+        Resume::Ahead => Answer::Resync(ResyncReason::Ahead),
+        Resume::Window => Answer::Resync(ResyncReason::Window),
+    };
+    let early = state.early().filter(visible).cloned().collect();
+    let seat = Membership { shared: shared.clone(), user_id, id };
+    Some(Seated { seat, guest_of, position, answer, early })
 }
 
 /// How a stream begins.
@@ -198,7 +319,8 @@ fn opening<R: Renderer>(
         return VecDeque::from([ready, Signal::Resync { reason, position }]);
     }
     if from_stream { &metrics.resumed_stream } else { &metrics.resumed_memory }.add(1);
-    let batch = replay::without_deleted(&shared.renderer, in_order(early, batch));
+    let batch = replay::in_order(cursor.unwrap_or(position), early, batch);
+    let batch = replay::without_deleted(&shared.renderer, batch);
     let count = batch.len();
     let mut signals = VecDeque::with_capacity(count + 2);
     signals.push_back(ready);
@@ -207,29 +329,15 @@ fn opening<R: Renderer>(
     signals
 }
 
-/// What was handed out early comes before what it was waited for.
-pub(super) fn in_order<R: Renderer>(
-    mut early: Vec<Arc<Delivery<R>>>,
-    batch: Vec<Arc<Delivery<R>>>,
-) -> Vec<Arc<Delivery<R>>> {
-    early.extend(batch);
-    // Stable: the early ones stand under the cursor before those that waited for them.
-    early.sort_by_key(|delivery| delivery.position.seq);
-    early
-}
-
-async fn admit<R: Renderer>(shared: &Shared<R>) -> Result<(), Refused> {
+/// There is room, and this process stays.
+fn admit<R: Renderer>(shared: &Shared<R>) -> Result<(), Refused> {
     if shared.shutdown.is_cancelled() {
         return Err(Refused::Draining);
     }
     if shared.state().connections() >= CONNECTIONS_MAX {
         return Err(Refused::Full);
     }
-    let mut caught_up = shared.caught_up();
-    match timeout(PUMP_PATIENCE, caught_up.wait_for(|done| *done)).await {
-        Ok(Ok(_)) => Ok(()),
-        _ => Err(Refused::Starting),
-    }
+    Ok(())
 }
 
 /// A cursor may come from the api a moment before the event comes here.
@@ -280,6 +388,18 @@ async fn read_stream<R: Renderer>(
 }
 
 impl<R: Renderer> Connection<R> {
+    /// Whose stream it is.
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        self.seat.user_id
+    }
+
+    /// Nothing was dropped that the reader has not been told of.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.queue.is_whole()
+    }
+
     /// What to write next; none after the end. Cancel-safe: what was not returned comes next time.
     pub async fn next(&mut self) -> Option<Signal<R>> {
         if self.ended {
@@ -310,8 +430,18 @@ impl<R: Renderer> Connection<R> {
             return Some(self.close(reason));
         }
         let now = Instant::now();
-        if self.drain_at.is_some_and(|at| now >= at) {
-            return Some(self.close(CloseReason::Drain));
+        if now >= self.ends.0 {
+            return Some(self.close(self.ends.1));
+        }
+        // A replay made without knowing the reader's rights would move the cursor past what turns out to be the reader's.
+        let is_ready = matches!(self.opening.front(), Some(Signal::Ready { .. }));
+        if !is_ready && self.queue.is_held() {
+            self.waited = true;
+            return None;
+        }
+        if self.waited && !is_ready {
+            self.waited = false;
+            self.seat.shared.state().sift(self.seat.user_id, self.seat.id, &mut self.opening);
         }
         if let Some(signal) = self.opening.pop_front() {
             return Some(signal);
@@ -336,32 +466,30 @@ impl<R: Renderer> Connection<R> {
 
     async fn wait(&mut self) {
         let shutdown = &self.seat.shared.shutdown;
-        let until = self.drain_at.map_or(self.heartbeat_at, |at| at.min(self.heartbeat_at));
         tokio::select! {
             () = self.queue.news() => {}
-            () = sleep_until(until) => {}
-            () = shutdown.cancelled(), if self.drain_at.is_none() => {
-                self.drain_at = Some(Instant::now() + DRAIN_OVER.mul_f64(rand::random::<f64>()));
+            () = sleep_until(self.heartbeat_at.min(self.ends.0)) => {}
+            () = shutdown.cancelled(), if self.ends.1 != CloseReason::Drain => {
+                let at = Instant::now() + DRAIN_OVER.mul_f64(rand::random::<f64>());
+                self.ends = (at, CloseReason::Drain);
             }
         }
     }
 
     fn close(&mut self, reason: CloseReason) -> Signal<R> {
         self.ended = true;
-        self.keeper.abort();
         Signal::Close { reason, retry: Duration::from_millis(rand::random_range(RETRY_MS)) }
     }
 }
 
-/// Asks the api from time to time what the reader may still see, and ends the stream when it is old.
+/// Asks the api from time to time, for all streams with one token, whether it is still good and what its owner may see.
 async fn keep<R: Renderer>(
     shared: Weak<Shared<R>>,
     user_id: UserId,
-    queue: Arc<Queue<R>>,
+    token: Token,
     revalidate: RevalidateFn,
     doubt: Arc<Notify>,
 ) {
-    let old_at = Instant::now() + around(AGE_MAX);
     let mut again = false;
     loop {
         let pause = if again { DOUBT_AGAIN } else { around(REVALIDATE_EVERY) };
@@ -369,17 +497,36 @@ async fn keep<R: Renderer>(
         tokio::select! {
             () = sleep(pause) => {}
             () = doubt.notified() => again = true,
-            () = sleep_until(old_at) => return queue.close(CloseReason::Aged),
         }
+        let Some((era, doubts)) = shared.upgrade().map(|shared| {
+            let state = shared.state();
+            (state.era(), state.doubts(user_id))
+        }) else {
+            return;
+        };
         let answer = timeout(REVALIDATE_PATIENCE, revalidate()).await;
         let Some(shared) = shared.upgrade() else { return };
         match answer {
-            Ok(Ok(sync)) => shared.state().reconcile(user_id, &sync),
-            Ok(Err(RevalidateError::SignedOut)) => return queue.close(CloseReason::SignedOut),
-            Ok(Err(error)) => tracing::debug!(%error, "a stream goes on without revalidation"),
-            Err(_) => tracing::debug!("revalidation took too long; the stream goes on"),
+            Ok(Ok(reach)) => {
+                let mut state = shared.state();
+                state.reconcile(user_id, &reach, era);
+                state.release(user_id, doubts);
+                // After a doubt the first answer may rest on what the api remembers of the token.
+                if !again {
+                    state.settle(user_id, doubts);
+                }
+            }
+            Ok(Err(RevalidateError::SignedOut)) => return shared.state().sign_out(&token),
+            Ok(Err(error)) => tracing::debug!(%error, "streams go on without revalidation"),
+            Err(_) => tracing::debug!("revalidation took too long; the streams go on"),
         }
+        // Those who wait for the answer do so until there is one.
+        again |= shared.state().is_held(user_id);
     }
+}
+
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 /// A duration, give or take.

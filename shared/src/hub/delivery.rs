@@ -38,6 +38,17 @@ impl<R: Renderer> Delivery<R> {
         Self { position, envelope, scope, size_bytes, renderer, renderings }
     }
 
+    /// Its channel and its place there.
+    pub(super) fn place(&self) -> Option<(ChannelId, i64)> {
+        self.scope.place(&self.envelope)
+    }
+
+    /// The same event, for a reader who holds another cursor after it.
+    pub(super) fn at(&self, position: Position) -> Self {
+        let (scope, size_bytes) = (self.scope, self.size_bytes);
+        Self::new(self.renderer.clone(), position, scope, self.envelope.clone(), size_bytes)
+    }
+
     /// What all readers with this lens share of it; none when the lens shows nothing of it.
     #[must_use]
     pub fn bytes(&self, lens: usize) -> Option<&Bytes> {
@@ -81,6 +92,11 @@ impl Scope {
             }),
             Subject::Typing(..) | Subject::TypingDm(_) | Subject::Presence(_) => None,
         }
+    }
+
+    /// The channel of an event and its place there; none for what has no place in a channel.
+    pub(super) fn place(self, envelope: &Envelope) -> Option<(ChannelId, i64)> {
+        envelope.channel_id.zip(envelope.seq).filter(|_| !matches!(self, Self::Person(_)))
     }
 }
 

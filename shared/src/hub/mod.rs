@@ -7,9 +7,11 @@
 //! section 2).
 //!
 //! - `pump` follows the stream, `gaps` keeps the order inside each channel, `ring` is the recent past, `replay` what of it is shown
+//! - `sessions` knows by which tokens they came and keeps them a minute longer, `arrivals` bounds what the api is asked about new ones
 //! - `state` knows the readers, `visibility` what each may see, `queue` what waits for one connection, `connection` hands it out
 //! - `presence` and `rosters` tell once a minute who came and went, `typing` passes on who writes
 
+mod arrivals;
 mod connection;
 mod delivery;
 mod gaps;
@@ -20,35 +22,41 @@ mod queue;
 mod replay;
 mod ring;
 mod rosters;
+mod sessions;
 mod shared;
 mod state;
 #[cfg(test)]
 mod tests;
 mod typing;
 mod visibility;
+mod watch;
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+pub use arrivals::Arrival;
 pub use connection::Connection;
 pub use delivery::Delivery;
+pub use sessions::Token;
 
 use crate::bus::{Bus, BusError};
 use crate::client::{ApiClient, ClientError};
 use crate::events::{Envelope, PresenceChanged, TypingState};
 use crate::http::Health;
-use crate::id::{ChannelId, CommunityId, MessageId, SessionId, UserId};
+use crate::id::{ChannelId, CommunityId, MessageId, UserId};
 use crate::position::Position;
-use crate::sync::Sync;
+use crate::problem::Problem;
+use crate::sync::Reach;
 use crate::user::Author;
-use shared::Shared;
+use shared::{Shared, lock};
 
 /// Turns one event into bytes; called at most once per event and lens for all readers.
-pub trait Renderer: Send + std::marker::Sync + 'static {
+pub trait Renderer: Send + Sync + 'static {
     /// How many different renderings readers share: one per thing a reader may have open, for example.
     const LENSES: usize;
 
@@ -56,14 +64,12 @@ pub trait Renderer: Send + std::marker::Sync + 'static {
     fn render(&self, position: Position, event: &Envelope, lens: usize) -> Option<Bytes>;
 }
 
-/// Asks the api anew what a reader may see.
+/// Asks the api what a reader may see.
 pub type RevalidateFn =
-    Arc<dyn Fn() -> BoxFuture<'static, Result<Sync, RevalidateError>> + Send + std::marker::Sync>;
+    Arc<dyn Fn() -> BoxFuture<'static, Result<Reach, RevalidateError>> + Send + Sync>;
 /// Asks the api, with a reader's rights, who is in a channel.
 pub type MembersFn = Arc<
-    dyn Fn(ChannelId) -> BoxFuture<'static, Result<Vec<UserId>, RevalidateError>>
-        + Send
-        + std::marker::Sync,
+    dyn Fn(ChannelId) -> BoxFuture<'static, Result<Vec<UserId>, RevalidateError>> + Send + Sync,
 >;
 
 /// Why the api did not say what a reader may see.
@@ -72,6 +78,9 @@ pub enum RevalidateError {
     /// The token is no longer good: the stream ends.
     #[error("signed out")]
     SignedOut,
+    /// The api refuses it: a token that is for other things.
+    #[error("{}", .0.title)]
+    Refused(Box<Problem>),
     /// The api cannot be reached: the stream goes on with what is known.
     #[error("the api is not reachable: {0}")]
     Unavailable(String),
@@ -80,13 +89,13 @@ pub enum RevalidateError {
 /// Somebody who wants to follow what happens.
 #[derive(Clone)]
 pub struct Reader {
-    /// Who.
-    pub user_id: UserId,
-    /// The session behind the token; the stream ends with it.
-    pub session_id: Option<SessionId>,
-    /// What `GET /api/sync` answered for the token, read after the cursor that the stream continues from.
-    pub sync: Sync,
-    /// Called every 30 s ± 5 s, and at once when the events alone do not tell what the reader may see.
+    /// What the reader proved to be somebody with.
+    pub token: Token,
+    /// What the api has answered about the token, read after the cursor that the stream continues from. Without it the hub takes what it
+    /// knows of the token, or asks.
+    pub reach: Option<Reach>,
+    /// Called for a token that is not known, every 30 s ± 5 s while it is, and at once when the events alone do not tell what the reader
+    /// may see.
     pub revalidate: RevalidateFn,
     /// Called once per channel and process, for presence.
     pub members: MembersFn,
@@ -95,15 +104,14 @@ pub struct Reader {
 impl Reader {
     /// The reader behind a client of the api that carries the reader's token.
     #[must_use]
-    pub fn new(api: &ApiClient, sync: Sync) -> Self {
-        let (for_sync, for_members) = (api.clone(), api.clone());
+    pub fn new(api: &ApiClient, token: Token, reach: Option<Reach>) -> Self {
+        let (for_reach, for_members) = (api.clone(), api.clone());
         Self {
-            user_id: sync.me.user.id,
-            session_id: sync.session_id,
-            sync,
+            token,
+            reach,
             revalidate: Arc::new(move || {
-                let api = for_sync.clone();
-                Box::pin(async move { api.sync().await.map_err(RevalidateError::from) })
+                let api = for_reach.clone();
+                Box::pin(async move { api.reach().await.map_err(RevalidateError::from) })
             }),
             members: Arc::new(move |channel_id| {
                 let api = for_members.clone();
@@ -117,9 +125,20 @@ impl Reader {
 
 impl From<ClientError> for RevalidateError {
     fn from(error: ClientError) -> Self {
-        match &error {
+        match error {
             ClientError::Problem(problem) if problem.status == 401 => Self::SignedOut,
-            _ => Self::Unavailable(error.to_string()),
+            ClientError::Problem(problem) => Self::Refused(problem),
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<RevalidateError> for Problem {
+    fn from(error: RevalidateError) -> Self {
+        match error {
+            RevalidateError::SignedOut => Self::unauthenticated(),
+            RevalidateError::Refused(problem) => *problem,
+            RevalidateError::Unavailable(_) => Self::unavailable(),
         }
     }
 }
@@ -203,12 +222,12 @@ pub enum CloseReason {
     SignedOut,
     /// This process stops; another one, or its successor, goes on.
     Drain,
-    /// The connection is an hour old.
+    /// The connection is an hour old, or what a guest may see has to be looked at anew.
     Aged,
 }
 
 /// Why a stream cannot begin now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The process has not read the stream yet.
     #[error("live events are not ready yet")]
@@ -216,9 +235,15 @@ pub enum Refused {
     /// There are as many streams as one process carries.
     #[error("this server has no room for another stream")]
     Full,
+    /// The api is slow: too many wait for what it says of them.
+    #[error("this server is busy")]
+    Busy,
     /// The process stops.
     #[error("this server is stopping")]
     Draining,
+    /// The api says why.
+    #[error("{}", .0.title)]
+    Api(Box<Problem>),
 }
 
 /// What somebody does in a channel, for [`Hub::publish_typing`].
@@ -273,7 +298,8 @@ impl<R: Renderer> Hub<R> {
     ) -> Self {
         let shared = Arc::new(Shared::new(bus, renderer, health, shutdown));
         tokio::spawn(pump::run(shared.clone()));
-        tokio::spawn(pump::watch(shared.clone()));
+        tokio::spawn(watch::run(shared.clone()));
+        tokio::spawn(metrics::run(shared.clone()));
         let tell_every = Duration::from_secs(settings.presence_seconds);
         tokio::spawn(presence::run(shared.clone(), tell_every));
         Self { shared }
@@ -300,6 +326,54 @@ impl<R: Renderer> Hub<R> {
         extra_channel: Option<ChannelId>,
     ) -> Result<Connection<R>, Refused> {
         connection::open(&self.shared, reader, cursor, extra_channel).await
+    }
+
+    /// A stream with this token that continues a cursor begins without a question to the api: one is open, or was a moment ago.
+    #[must_use]
+    pub fn knows(&self, token: &Token) -> bool {
+        self.shared.state().known(token, Instant::now()).is_some()
+    }
+
+    /// Who has a stream open with this token.
+    #[must_use]
+    pub fn owner(&self, token: &Token) -> Option<Author> {
+        self.shared.state().session(token).map(|session| session.me.clone())
+    }
+
+    /// Who of these people is there, where that is known here: not in the first minutes, nor while the bus is away.
+    #[must_use]
+    pub fn online(&self, people: &[UserId]) -> Option<HashMap<UserId, bool>> {
+        let board = lock(&self.shared.board);
+        board.online(people, tokio::time::Instant::now()).filter(|_| self.shared.bus.is_up())
+    }
+
+    /// For a caller that asks the api itself before it connects a reader: first waits until a stream can begin after `cursor`, so that
+    /// nobody waits for that who has a turn.
+    pub async fn ready(&self, cursor: Option<Position>) -> Result<(), Refused> {
+        connection::ready(&self.shared, cursor).await
+    }
+
+    /// Then waits for the turn of the token, so that what one caller learns need not be asked by the next. The question follows
+    /// [`Self::may_ask`].
+    pub async fn turn(&self, token: &Token) -> Result<Arrival, Refused> {
+        self.shared.arrivals.turn(token).await.ok_or(Refused::Busy)
+    }
+
+    /// Waits until there are few enough questions to the api.
+    pub async fn may_ask(&self, arrival: &mut Arrival) -> Result<(), Refused> {
+        if self.shared.arrivals.place(arrival).await { Ok(()) } else { Err(Refused::Busy) }
+    }
+
+    /// Last begins a stream, as [`Self::connect`] does, and ends the turn as soon as the reader is known.
+    pub async fn connect_in_turn(
+        &self,
+        reader: Reader,
+        turn: Option<Arrival>,
+        cursor: Option<Position>,
+        extra_channel: Option<ChannelId>,
+    ) -> Result<Connection<R>, Refused> {
+        let losses = self.shared.state().losses();
+        connection::begin(&self.shared, reader, turn, cursor, extra_channel, losses).await
     }
 
     /// The community of a channel that somebody connected here has joined: the outer option is none if they have not (or are not

@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::shared::{Shared, lock};
 use super::{MembersFn, Renderer};
+use crate::bus::Link;
 use crate::events::{Envelope, Event, PresenceChanged, Subject};
 use crate::id::{ChannelId, UserId};
 use crate::limits::OFFLINE_AFTER;
@@ -26,11 +27,18 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Who was seen when, and what has not been told.
 #[derive(Debug, Default)]
 pub(super) struct Board {
+    /// Since when nothing was missed.
+    listens_since: Option<Instant>,
     seen: HashMap<UserId, Instant>,
     untold: HashMap<UserId, bool>,
 }
 
 impl Board {
+    /// The bus is connected anew, or not at all: whoever was silent meanwhile may be there.
+    fn hears(&mut self, link: Link, now: Instant) {
+        self.listens_since = link.up.then_some(now);
+    }
+
     fn note(&mut self, change: PresenceChanged, now: Instant) {
         let PresenceChanged { user_id, online } = change;
         let was_online = if online {
@@ -43,11 +51,22 @@ impl Board {
         }
     }
 
+    /// Who of these is there. None as long as somebody may be there who was not heard yet.
+    pub(super) fn online(&self, people: &[UserId], now: Instant) -> Option<HashMap<UserId, bool>> {
+        self.listens_since.filter(|since| now.duration_since(*since) >= OFFLINE_AFTER)?;
+        let is_there = |id: &UserId| {
+            self.seen.get(id).is_some_and(|at| now.duration_since(*at) < OFFLINE_AFTER)
+        };
+        Some(people.iter().map(|id| (*id, is_there(id))).collect())
+    }
+
     /// What changed since the last time.
     fn take(&mut self, now: Instant) -> HashMap<UserId, bool> {
-        let Self { seen, untold } = self;
+        let Self { seen, untold, listens_since } = self;
+        // Silence says nothing about a time in which nobody could be heard.
+        let Some(since) = *listens_since else { return std::mem::take(untold) };
         seen.retain(|user_id, at| {
-            let there = now.duration_since(*at) < OFFLINE_AFTER;
+            let there = now.duration_since(since.max(*at)) < OFFLINE_AFTER;
             if !there {
                 untold.insert(*user_id, false);
             }
@@ -60,12 +79,24 @@ impl Board {
 /// Listens to typing and presence, and tells who came and went once in `tell_every`.
 pub(super) async fn run<R: Renderer>(shared: Arc<Shared<R>>, tell_every: Duration) {
     let listen = async {
+        let mut link = shared.bus.link();
         loop {
             if let Ok(mut messages) = shared.bus.subscribe_ephemeral().await {
-                while let Some(message) = messages.next().await {
-                    receive(&shared, &message.subject, &message.payload);
+                lock(&shared.board).hears(*link.borrow_and_update(), Instant::now());
+                loop {
+                    tokio::select! {
+                        message = messages.next() => match message {
+                            Some(message) => receive(&shared, &message.subject, &message.payload),
+                            None => break,
+                        },
+                        // The subscription outlives a connection; what was said meanwhile is lost.
+                        Ok(()) = link.changed() => {
+                            lock(&shared.board).hears(*link.borrow_and_update(), Instant::now());
+                        }
+                    }
                 }
             }
+            lock(&shared.board).listens_since = None;
             tokio::time::sleep(RETRY_EVERY).await;
         }
     };
@@ -156,8 +187,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_is_there_is_known_once_everybody_had_time_to_say_so() {
+        let (start, [ada, bob]) = (Instant::now(), [(); 2].map(|()| UserId::new()));
+        let mut board = Board::default();
+        board.note(PresenceChanged { user_id: ada, online: true }, start + OFFLINE_AFTER / 2);
+        let later = start + OFFLINE_AFTER;
+        assert!(board.online(&[ada, bob], later).is_none(), "it does not even listen");
+        board.listens_since = Some(start);
+        assert!(board.online(&[ada], start + OFFLINE_AFTER / 2).is_none());
+        let known = HashMap::from([(ada, true), (bob, false)]);
+        assert_eq!(board.online(&[ada, bob], later), Some(known));
+        let gone = HashMap::from([(ada, false)]);
+        assert_eq!(board.online(&[ada], start + 2 * OFFLINE_AFTER), Some(gone));
+    }
+
+    #[test]
+    fn an_outage_of_the_bus_is_nobodys_silence() {
+        let (mut board, user_id, start) = (Board::default(), UserId::new(), Instant::now());
+        let link = |up, generation| Link { up, generation };
+        board.hears(link(true, 1), start);
+        board.note(PresenceChanged { user_id, online: true }, start);
+        board.take(start);
+        board.hears(link(false, 1), start + OFFLINE_AFTER / 2);
+        assert!(board.take(start + 2 * OFFLINE_AFTER).is_empty());
+        let again = start + 3 * OFFLINE_AFTER;
+        board.hears(link(true, 2), again);
+        assert!(board.online(&[user_id], again).is_none());
+        assert!(board.take(again + OFFLINE_AFTER / 2).is_empty());
+        let gone = HashMap::from([(user_id, false)]);
+        assert_eq!(board.take(again + OFFLINE_AFTER), gone, "who is still not heard is not there");
+    }
+
+    #[test]
     fn only_changes_are_told_and_silence_means_offline() {
         let (mut board, user_id, start) = (Board::default(), UserId::new(), Instant::now());
+        board.listens_since = Some(start);
         let beat = PresenceChanged { user_id, online: true };
         board.note(beat, start);
         assert_eq!(board.take(start), HashMap::from([(user_id, true)]));

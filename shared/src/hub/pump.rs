@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::delivery::Scope;
 use super::gaps::{Order, Sequences};
@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::{Renderer, ResyncReason, replay, ring};
 use crate::bus::{BusError, Delivered, StreamState};
 use crate::events::{Envelope, Event};
-use crate::id::ChannelId;
+use crate::id::{ChannelId, EventId};
 use crate::position::Position;
 
 /// How long a missing event of a channel is waited for. Source: delivery-and-security.md section 2.5.
@@ -22,22 +22,16 @@ const GAP_PATIENCE: Duration = Duration::from_millis(250);
 const HELD_MAX: usize = 10_000;
 /// Pauses between two attempts to follow the stream.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How often to look whether the stream is where the pump believes it to be.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long a stream that went back is given to get its new epoch, and how often to look. The relay needs a tenth of a second.
+const EPOCH_PATIENCE: Duration = Duration::from_secs(3);
+const EPOCH_EVERY: Duration = Duration::from_millis(20);
 /// How long the pump goes on after the shutdown began, for the connections that are still being ended.
 const DRAIN: Duration = Duration::from_secs(7);
 
 /// Follows the stream until the process stops.
 pub(super) async fn run<R: Renderer>(shared: Arc<Shared<R>>) {
-    let pump = Pump {
-        shared: shared.clone(),
-        sequences: Sequences::default(),
-        held: VecDeque::new(),
-        gap: None,
-        target: None,
-    };
     tokio::select! {
-        () = pump.run() => {}
+        () = Pump::new(shared.clone()).run() => {}
         () = drained(&shared) => {}
     }
 }
@@ -52,38 +46,13 @@ async fn drained<R: Renderer>(shared: &Shared<R>) {
     }
 }
 
-/// Looks from time to time, and when asked, whether the stream went where the pump did not follow: a new epoch nobody has published
-/// in yet, a rolled-back store, a consumer that went silent.
-pub(super) async fn watch<R: Renderer>(shared: Arc<Shared<R>>) {
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut behind: Option<Position> = None;
-    loop {
-        let asked = tokio::select! {
-            _ = ticks.tick() => false,
-            () = shared.look.notified() => true,
-            () = shared.shutdown.cancelled() => return,
-        };
-        shared.state().ring.expire(std::time::Instant::now());
-        if !shared.is_caught_up() || !shared.bus.is_up() {
-            continue;
-        }
-        // In this order: a position read after the answer may have passed it, which looks like a stream that was rolled back.
-        let position = shared.position();
-        let Ok(stream) = shared.bus.stream_state().await else { continue };
-        let stuck = stream.last_seq > position.seq && behind == Some(position);
-        if epoch_of(&stream) > position.epoch || stream.last_seq < position.seq || stuck {
-            tracing::info!(%position, stream = %stream.position(), "following the stream anew");
-            shared.restart.notify_one();
-        }
-        if !asked {
-            behind = (stream.last_seq > position.seq).then_some(position);
-        }
-    }
+pub(super) fn epoch_of(stream: &StreamState) -> i32 {
+    stream.epoch.unwrap_or_default()
 }
 
-fn epoch_of(stream: &StreamState) -> i32 {
-    stream.epoch.unwrap_or_default()
+/// The stream ends before what was read from it, and its epoch does not say so yet.
+pub(super) fn went_back(stream: &StreamState, position: Position) -> bool {
+    epoch_of(stream) <= position.epoch && stream.last_seq < position.seq
 }
 
 /// Why following ended.
@@ -93,14 +62,16 @@ enum End {
     Failed(BusError),
 }
 
-struct Pump<R: Renderer> {
+pub(super) struct Pump<R: Renderer> {
     shared: Arc<Shared<R>>,
     sequences: Sequences,
     /// Events that wait behind a gap.
     held: VecDeque<Incoming>,
     gap: Option<Gap>,
-    /// Where the stream ended when the process began: from there on readers may come.
+    /// Where the stream ended when it was last looked at: from there on readers may come. None before the first look.
     target: Option<u64>,
+    /// The newest event that was handed out, and its place.
+    newest: Option<(u64, EventId)>,
 }
 
 /// An event of `channel` did not come, and everything waits for it: cursors stay exact, because nothing overtakes anything.
@@ -110,9 +81,18 @@ struct Gap {
     deadline: Instant,
 }
 
+impl Gap {
+    /// Of what is missing.
+    fn place(&self) -> (ChannelId, i64) {
+        (self.channel, self.missing)
+    }
+}
+
 struct Incoming {
     stream_seq: u64,
     size_bytes: usize,
+    /// What it is, if it can be read.
+    id: Option<EventId>,
     /// Its channel and its place there.
     place: Option<(ChannelId, i64)>,
     content: Content,
@@ -129,22 +109,31 @@ enum Content {
 
 impl Incoming {
     fn of(event: &Delivered) -> Self {
-        let (place, content) = match replay::decode(event) {
+        let (id, place, content) = match replay::decode(event) {
             Some((scope, envelope)) => {
-                let place = envelope
-                    .channel_id
-                    .zip(envelope.seq)
-                    .filter(|_| !matches!(scope, Scope::Person(_)));
+                let place = scope.place(&envelope);
                 let known = !matches!(envelope.event, Event::Unknown(_));
-                (place, if known { Content::Event(scope, envelope) } else { Content::Nothing })
+                let id = Some(envelope.id);
+                (id, place, if known { Content::Event(scope, envelope) } else { Content::Nothing })
             }
-            None => (None, Content::Nothing),
+            None => (None, None, Content::Nothing),
         };
-        Self { stream_seq: event.stream_seq, size_bytes: event.payload.len(), place, content }
+        Self { stream_seq: event.stream_seq, size_bytes: event.payload.len(), id, place, content }
     }
 }
 
 impl<R: Renderer> Pump<R> {
+    pub(super) fn new(shared: Arc<Shared<R>>) -> Self {
+        Self {
+            shared,
+            sequences: Sequences::default(),
+            held: VecDeque::new(),
+            gap: None,
+            target: None,
+            newest: None,
+        }
+    }
+
     async fn run(mut self) {
         let mut pause = BACKOFF.0;
         loop {
@@ -154,8 +143,7 @@ impl<R: Renderer> Pump<R> {
                 End::Failed(error) => tracing::debug!(%error, "following the stream failed"),
             }
             self.shared.metrics.restarts.add(1);
-            self.held.clear();
-            self.gap = None;
+            self.forget_held();
             pause = if self.shared.position() == position {
                 (pause * 2).min(BACKOFF.1)
             } else {
@@ -171,7 +159,7 @@ impl<R: Renderer> Pump<R> {
             Ok(link) => link.generation,
             Err(_) => return End::Failed(BusError::Unavailable("closed".to_owned())),
         };
-        let from = match self.shared.bus.stream_state().await {
+        let from = match self.settled_stream().await {
             Ok(stream) => self.begin(&stream),
             Err(error) => return End::Failed(error),
         };
@@ -199,17 +187,45 @@ impl<R: Renderer> Pump<R> {
         }
     }
 
+    /// The stream as it is. One that went back is about to get a new epoch, even if it has grown again since: who began anew before that
+    /// would do so twice, and hand out cursors of an epoch that dies.
+    async fn settled_stream(&self) -> Result<StreamState, BusError> {
+        let give_in = Instant::now() + EPOCH_PATIENCE;
+        loop {
+            let stream = self.shared.bus.stream_state().await?;
+            let is_settled =
+                !went_back(&stream, self.shared.position()) && self.is_same(&stream).await?;
+            if is_settled || Instant::now() >= give_in {
+                return Ok(stream);
+            }
+            sleep(EPOCH_EVERY).await;
+        }
+    }
+
+    /// The stream has what was read from it last where that was, or is of a new epoch anyway.
+    async fn is_same(&self, stream: &StreamState) -> Result<bool, BusError> {
+        let is_old = |(seq, _): &(u64, EventId)| *seq >= stream.first_seq;
+        let Some((seq, id)) = self.newest.filter(is_old) else { return Ok(true) };
+        if epoch_of(stream) > self.shared.position().epoch {
+            return Ok(true);
+        }
+        let there = self.shared.bus.event_id_at(seq).await?;
+        Ok(there.is_none_or(|there| there == id))
+    }
+
     /// Where to read from, given where the stream is. What cannot be continued begins anew for everybody.
-    fn begin(&mut self, stream: &StreamState) -> u64 {
+    pub(super) fn begin(&mut self, stream: &StreamState) -> u64 {
         let position = self.shared.position();
         let newest = Position { epoch: epoch_of(stream).max(position.epoch), seq: stream.last_seq };
-        if self.target.is_none() {
+        let is_first = self.target.is_none();
+        // The stream may have become shorter since: what it does not have cannot be waited for.
+        self.target = Some(stream.last_seq);
+        if is_first {
             // The first time: the recent past goes into the ring, so that those who come back after a restart are served from it.
             let from = (stream.last_seq + 1)
                 .saturating_sub(ring::EVENTS_MAX as u64)
                 .max(stream.first_seq)
                 .max(1);
-            self.target = Some(stream.last_seq);
             self.shared
                 .begin_anew(Position { epoch: newest.epoch, seq: from - 1 }, ResyncReason::Epoch);
             self.look_whether_caught_up();
@@ -222,17 +238,28 @@ impl<R: Renderer> Pump<R> {
         } else {
             None
         };
-        let Some(reason) = lost else { return position.seq + 1 };
+        let Some(reason) = lost else {
+            self.look_whether_caught_up();
+            return position.seq + 1;
+        };
         tracing::warn!(%position, stream = %newest, reason = reason.as_str(), "the stream cannot be continued; all readers draw anew");
         self.begin_anew(newest, reason);
+        self.look_whether_caught_up();
         newest.seq + 1
     }
 
     fn begin_anew(&mut self, position: Position, reason: ResyncReason) {
         self.sequences.clear();
+        self.forget_held();
+        self.newest = None;
+        self.shared.begin_anew(position, reason);
+    }
+
+    /// Forgets what waits behind a gap: it is read again.
+    pub(super) fn forget_held(&mut self) {
         self.held.clear();
         self.gap = None;
-        self.shared.begin_anew(position, reason);
+        self.shared.metrics.held.set(0);
     }
 
     fn look_whether_caught_up(&self) {
@@ -243,7 +270,7 @@ impl<R: Renderer> Pump<R> {
         }
     }
 
-    fn take(&mut self, event: &Delivered) {
+    pub(super) fn take(&mut self, event: &Delivered) {
         let position = self.shared.position();
         let newest_taken =
             self.held.back().map_or(position.seq, |held| held.stream_seq.max(position.seq));
@@ -272,18 +299,25 @@ impl<R: Renderer> Pump<R> {
 
     /// While something is missing everything waits, except for that.
     fn take_behind_gap(&mut self, incoming: Incoming) {
-        let closes =
-            self.gap.as_ref().is_some_and(|gap| incoming.place == Some((gap.channel, gap.missing)));
+        let closes = self.gap.as_ref().is_some_and(|gap| incoming.place == Some(gap.place()));
         if !closes {
             self.held.push_back(incoming);
+            self.shared.metrics.held.set(self.held.len() as u64);
             if self.held.len() > HELD_MAX {
                 self.give_up_gap();
             }
             return;
         }
-        // It is handed out before those that came ahead of it, under the cursor that makes a reader come back to all of them.
         self.gap = None;
-        let Incoming { stream_seq, size_bytes, place, content } = incoming;
+        let told = self.tell_early(incoming);
+        self.held.push_back(told);
+        self.release();
+    }
+
+    /// Hands out what was missing before those that came ahead of it, under the cursor that makes a reader come back to all of them.
+    /// What is left of it keeps its place in the stream.
+    fn tell_early(&mut self, incoming: Incoming) -> Incoming {
+        let Incoming { stream_seq, size_bytes, id, place, content } = incoming;
         if let Some((channel, seq)) = place {
             self.sequences.note(channel, seq);
         }
@@ -294,12 +328,21 @@ impl<R: Renderer> Pump<R> {
             }
             other => other,
         };
-        self.held.push_back(Incoming { stream_seq, size_bytes, place: None, content });
-        self.release();
+        Incoming { stream_seq, size_bytes, id, place: None, content }
+    }
+
+    /// What is missing may be here already: it came while everything waited for something else.
+    fn is_told(&mut self, gap: &Gap) -> bool {
+        let place = Some(gap.place());
+        let Some(at) = self.held.iter().position(|held| held.place == place) else { return false };
+        let Some(incoming) = self.held.remove(at) else { return false };
+        let told = self.tell_early(incoming);
+        self.held.insert(at, told);
+        true
     }
 
     /// The missing event does not come: its readers draw the channel anew, and everything goes on.
-    fn give_up_gap(&mut self) {
+    pub(super) fn give_up_gap(&mut self) {
         let Some(gap) = self.gap.take() else { return };
         tracing::warn!(channel_id = %gap.channel, missing = gap.missing, "an event of a channel is missing; its readers draw anew");
         self.shared.metrics.gaps.add(1);
@@ -310,18 +353,30 @@ impl<R: Renderer> Pump<R> {
         self.release();
     }
 
+    /// The channel in which something is missing, and what.
+    #[cfg(test)]
+    pub(super) fn missing(&self) -> Option<(ChannelId, i64)> {
+        self.gap.as_ref().map(|gap| (gap.channel, gap.missing))
+    }
+
     /// Hands out what waits, up to the next gap.
     fn release(&mut self) {
+        self.release_held();
+        self.shared.metrics.held.set(self.held.len() as u64);
+    }
+
+    fn release_held(&mut self) {
         while let Some(next) = self.held.front() {
             let place = next.place;
             match place.map(|(channel, seq)| self.sequences.order(channel, seq)) {
-                // Before the first readers there is nobody whom a gap could hurt.
+                // Before the first readers there is nobody whom a gap could hurt; those who come back from before it draw anew.
                 Some(Order::Missing(missing)) if self.shared.is_caught_up() => {
-                    if let Some((channel, _)) = place {
-                        self.gap =
-                            Some(Gap { channel, missing, deadline: Instant::now() + GAP_PATIENCE });
+                    let Some((channel, _)) = place else { return };
+                    let gap = Gap { channel, missing, deadline: Instant::now() + GAP_PATIENCE };
+                    if !self.is_told(&gap) {
+                        self.gap = Some(gap);
+                        return;
                     }
-                    return;
                 }
                 Some(Order::Repeated) => {
                     self.shared.metrics.repeated.add(1);
@@ -329,9 +384,13 @@ impl<R: Renderer> Pump<R> {
                         self.settle(dropped);
                     }
                 }
-                Some(Order::Next | Order::Missing(_)) | None => {
+                order @ (Some(Order::Next | Order::Missing(_)) | None) => {
                     let Some(next) = self.held.pop_front() else { return };
+                    let is_hole = matches!(order, Some(Order::Missing(_)));
                     if let Some((channel, seq)) = place {
+                        if is_hole {
+                            self.shared.state().note_hole(channel);
+                        }
                         self.sequences.note(channel, seq);
                     }
                     let position = Position { seq: next.stream_seq, ..self.shared.position() };
@@ -344,24 +403,25 @@ impl<R: Renderer> Pump<R> {
                         }
                         Content::Nothing => {}
                     }
-                    self.advance(next.stream_seq);
+                    self.advance(next.stream_seq, next.id);
                 }
             }
         }
     }
 
     /// An event that came before. It may be one that was handed out early, if following began anew before it was at its place.
-    fn settle(&self, Incoming { stream_seq, size_bytes, content, .. }: Incoming) {
+    fn settle(&mut self, Incoming { stream_seq, size_bytes, id, content, .. }: Incoming) {
         if let Content::Event(scope, envelope) = content
             && self.shared.state().is_early(envelope.id)
         {
             let position = Position { seq: stream_seq, ..self.shared.position() };
             self.shared.remember(position, scope, envelope, size_bytes);
         }
-        self.advance(stream_seq);
+        self.advance(stream_seq, id);
     }
 
-    fn advance(&self, stream_seq: u64) {
+    fn advance(&mut self, stream_seq: u64, id: Option<EventId>) {
+        self.newest = id.map(|id| (stream_seq, id)).or(self.newest);
         self.shared.advance(Position { seq: stream_seq, ..self.shared.position() });
     }
 }

@@ -53,6 +53,8 @@ struct Inner<R: Renderer> {
     bytes: usize,
     /// Once set, everything is dropped until the reader has been told.
     resync: Option<ResyncReason>,
+    /// Nothing is handed out for now, so that the reader's cursor stays where it is.
+    held: bool,
     closed: Option<CloseReason>,
 }
 
@@ -63,6 +65,7 @@ impl<R: Renderer> Queue<R> {
                 items: VecDeque::new(),
                 bytes: 0,
                 resync: None,
+                held: false,
                 closed: None,
             }),
             news: Notify::new(),
@@ -112,6 +115,31 @@ impl<R: Renderer> Queue<R> {
         self.news.notify_one();
     }
 
+    /// Hands out nothing until [`Self::release`]: neither events nor a word that the reader has to draw anew.
+    pub(super) fn hold(&self) {
+        self.lock().held = true;
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.lock().held
+    }
+
+    /// Goes on with what still may be seen.
+    pub(super) fn release(&self, may_see: impl Fn(&Delivery<R>) -> bool) {
+        let mut inner = self.lock();
+        if !inner.held {
+            return;
+        }
+        inner.held = false;
+        inner.items.retain(|item| match item {
+            Item::Event(delivery) => may_see(delivery),
+            Item::Typing(_) | Item::Presence(_) => true,
+        });
+        inner.bytes = inner.items.iter().map(Item::size_bytes).sum();
+        drop(inner);
+        self.news.notify_one();
+    }
+
     pub(super) fn closed(&self) -> Option<CloseReason> {
         self.lock().closed
     }
@@ -121,6 +149,9 @@ impl<R: Renderer> Queue<R> {
         if let Some(reason) = inner.closed {
             return Next::Close(reason);
         }
+        if inner.held {
+            return Next::Nothing;
+        }
         if let Some(reason) = inner.resync.take() {
             return Next::Resync(reason);
         }
@@ -129,10 +160,21 @@ impl<R: Renderer> Queue<R> {
         Next::Item(item)
     }
 
+    /// How much waits: items and bytes.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.items.len(), inner.bytes)
+    }
+
+    /// The reader need not be told to draw anew.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lock().resync.is_none()
+    }
+
     /// Nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         let inner = self.lock();
-        inner.items.is_empty() && inner.resync.is_none() && inner.closed.is_none()
+        inner.items.is_empty() && inner.resync.is_none() && inner.closed.is_none() && !inner.held
     }
 
     /// Resolves when something was queued since the last look.

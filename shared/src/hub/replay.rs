@@ -9,7 +9,7 @@ use super::delivery::Scope;
 use super::{Delivery, Renderer};
 use crate::bus::Delivered;
 use crate::events::{Envelope, Event, MessageDeleted, Subject};
-use crate::id::MessageId;
+use crate::id::{ChannelId, MessageId};
 use crate::message::Message;
 use crate::position::Position;
 
@@ -35,6 +35,39 @@ pub(super) fn decode(delivered: &Delivered) -> Option<(Scope, Envelope)> {
         tracing::warn!(stream_seq = delivered.stream_seq, subject = %delivered.subject, "skipped an event on an unknown subject");
     }
     Some((scope?, envelope))
+}
+
+/// What a reader missed since `cursor`, each channel in its order: what was handed out `early`, or came late, stands before those that
+/// wait for it, under the cursor that makes a reader come back to all of them.
+pub(super) fn in_order<R: Renderer>(
+    cursor: Position,
+    early: Vec<Arc<Delivery<R>>>,
+    mut batch: Vec<Arc<Delivery<R>>>,
+) -> Vec<Arc<Delivery<R>>> {
+    batch.extend(early.into_iter().filter(|early| early.position >= cursor));
+    // Stable: an early one comes after what its cursor speaks for.
+    batch.sort_by_key(|delivery| delivery.position.seq);
+    let mut newest: HashMap<ChannelId, i64> = HashMap::new();
+    let mut ordered: Vec<Arc<Delivery<R>>> = Vec::with_capacity(batch.len());
+    for delivery in batch {
+        let Some((channel, seq)) = delivery.place() else {
+            ordered.push(delivery);
+            continue;
+        };
+        let newest = newest.entry(channel).or_insert(seq);
+        if seq >= *newest {
+            *newest = seq;
+            ordered.push(delivery);
+            continue;
+        }
+        let waits = |other: &Arc<Delivery<R>>| {
+            other.place().is_some_and(|(of, place)| of == channel && place > seq)
+        };
+        let index = ordered.iter().position(waits).unwrap_or(ordered.len());
+        let before = index.checked_sub(1).map_or(cursor, |before| ordered[before].position);
+        ordered.insert(index, Arc::new(delivery.at(before)));
+    }
+    ordered
 }
 
 /// Makes old events fit to be seen: a message that was deleted later in the batch keeps its place, but not its words (decisions.md 4).

@@ -42,6 +42,11 @@ impl<R: Renderer> Ring<R> {
         self.floor
     }
 
+    /// How many events it holds, and how many bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.entries.len(), self.bytes)
+    }
+
     pub(super) fn push(&mut self, delivery: Arc<Delivery<R>>, now: Instant) {
         self.bytes += cost(&delivery);
         self.entries.push_back(Entry { delivery, arrived: now });
@@ -63,8 +68,14 @@ impl<R: Renderer> Ring<R> {
     }
 
     /// What came after `seq`, oldest first.
-    pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = &Arc<Delivery<R>>> {
+    pub(super) fn after(&self, seq: u64) -> impl DoubleEndedIterator<Item = &Arc<Delivery<R>>> {
         let start = self.entries.partition_point(|entry| entry.delivery.position.seq <= seq);
+        self.entries.range(start..).map(|entry| &entry.delivery)
+    }
+
+    /// What arrived at `at` or later, oldest first.
+    pub(super) fn arrived_since(&self, at: Instant) -> impl Iterator<Item = &Arc<Delivery<R>>> {
+        let start = self.entries.partition_point(|entry| entry.arrived < at);
         self.entries.range(start..).map(|entry| &entry.delivery)
     }
 

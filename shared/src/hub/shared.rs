@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::arrivals::Arrivals;
 use super::delivery::Scope;
 use super::metrics::Metrics;
 use super::presence::Board;
@@ -25,6 +26,8 @@ pub(super) struct Shared<R: Renderer> {
     pub(super) shutdown: CancellationToken,
     /// Bounds the replays from the stream.
     pub(super) replays: Semaphore,
+    /// Bounds the questions to the api about readers who arrive.
+    pub(super) arrivals: Arrivals,
     /// Asks to look whether the stream is ahead or has a new epoch.
     pub(super) look: Notify,
     /// Asks the pump to begin anew.
@@ -46,6 +49,7 @@ impl<R: Renderer> Shared<R> {
             health,
             shutdown,
             replays: Semaphore::new(replay::AT_ONCE_MAX),
+            arrivals: Arrivals::default(),
             look: Notify::new(),
             restart: Notify::new(),
             board: Mutex::default(),

@@ -2,7 +2,9 @@
 //!
 //! The lock is held for as long as it takes to hand one event to its readers' queues; nothing in here waits.
 
-use std::collections::{HashMap, HashSet};
+mod coming;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,13 +14,14 @@ use super::delivery::{Scope, named};
 use super::queue::{Item, Queue};
 use super::ring::Ring;
 use super::rosters::Rosters;
+use super::sessions::{Sessions, Token};
 use super::visibility::{Access, Change, Effect, Place, as_of};
 use super::{CloseReason, Delivery, MembersFn, Renderer, ResyncReason};
 use crate::channel::Visibility;
 use crate::events::{Envelope, Event, PresenceChanged};
 use crate::id::{ChannelId, CommunityId, EventId, SessionId, UserId};
 use crate::position::Position;
-use crate::sync::Sync;
+use crate::sync::Reach;
 
 pub(super) struct State<R: Renderer> {
     /// Up to where events have been handed out.
@@ -26,6 +29,7 @@ pub(super) struct State<R: Renderer> {
     pub(super) ring: Ring<R>,
     pub(super) rosters: Rosters,
     people: HashMap<UserId, Person<R>>,
+    sessions: Sessions,
     channels: HashMap<ChannelId, HashSet<UserId>>,
     communities: HashMap<CommunityId, HashSet<UserId>>,
     /// Connections that read a public channel without having joined it.
@@ -34,31 +38,90 @@ pub(super) struct State<R: Renderer> {
     early: Vec<Arc<Delivery<R>>>,
     connections: usize,
     next_id: u64,
+    /// How often everything began anew.
+    era: u64,
+    /// Where an event of a channel was given up: the past that begins there or before has a hole.
+    holes: VecDeque<(u64, ChannelId)>,
+    /// How many holes there have been.
+    holes_ever: u64,
 }
 
-/// Somebody with at least one connection; all of them share what may be seen.
+/// Holes that are remembered; far more than ever are.
+const HOLES_MAX: usize = 10_000;
+
+/// Somebody with a connection, or with one that ended a moment ago; all of them share what may be seen. Who has none is in no index.
 struct Person<R: Renderer> {
     access: Access,
     seats: Vec<Seat<R>>,
+    /// Of the sessions that are open or kept.
+    tokens: Vec<Token>,
+    /// How often it was in doubt what may be seen, and which of these doubts the api has settled.
+    doubts: u64,
+    settled: u64,
+    /// Where the api's answer was last not what events had told: a page that continues from there or before shows something else.
+    changed_at: Option<Position>,
+    /// The connections wait for an answer of the api.
+    held: Option<Held>,
+}
+
+/// It is not known what somebody may see. What is handed out meanwhile would leave a hole behind the reader's cursor, if a channel turns
+/// out to be the reader's.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    /// The newest doubt because of which they wait.
+    by: u64,
+    /// From where on the reader may have been left out.
+    since: u64,
+}
+
+impl<R: Renderer> Person<R> {
+    fn new() -> Self {
+        Self {
+            access: Access::default(),
+            seats: Vec::new(),
+            tokens: Vec::new(),
+            doubts: 0,
+            settled: 0,
+            changed_at: None,
+            held: None,
+        }
+    }
+
+    /// From where on events may be missing in a channel that the person turns out to be in, by what the api says for `at`.
+    fn missing_since(&mut self, at: u64) -> u64 {
+        let held = self.held.map_or(at, |held| held.since);
+        self.access.missing_since(at).min(held)
+    }
+
+    /// What may be seen after `seq` is not certain: all connections ask the api, and wait until it has answered.
+    fn doubt(&mut self, seq: u64) {
+        self.doubts += 1;
+        let since = self.held.map_or(seq, |held| held.since.min(seq));
+        self.held = Some(Held { by: self.doubts, since });
+        for seat in &self.seats {
+            seat.queue.hold();
+            seat.doubt.notify_one();
+        }
+    }
 }
 
 /// One connection.
 pub(super) struct Seat<R: Renderer> {
     pub(super) id: u64,
     pub(super) queue: Arc<Queue<R>>,
+    pub(super) token: Token,
     pub(super) session_id: Option<SessionId>,
     pub(super) guest_of: Option<ChannelId>,
-    /// Asks for a revalidation at once.
+    /// Asks for a revalidation at once; one for all connections with the token.
     pub(super) doubt: Arc<Notify>,
     pub(super) members: MembersFn,
 }
 
-impl<R: Renderer> Seat<R> {
-    /// Events are missing here, and one of them may have changed what the reader may see.
-    fn lost(&self, reason: ResyncReason) {
-        self.queue.resync(reason);
-        self.doubt.notify_one();
-    }
+/// What had been lost at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Losses {
+    era: u64,
+    holes_ever: u64,
 }
 
 /// What handing out an event came to.
@@ -74,13 +137,22 @@ impl<R: Renderer> State<R> {
             ring: Ring::new(),
             rosters: Rosters::default(),
             people: HashMap::new(),
+            sessions: Sessions::default(),
             channels: HashMap::new(),
             communities: HashMap::new(),
             guests: HashMap::new(),
             early: Vec::new(),
             connections: 0,
             next_id: 0,
+            era: 0,
+            holes: VecDeque::new(),
+            holes_ever: 0,
         }
+    }
+
+    /// How often everything began anew: an answer of the api is good only in the era in which it was asked for.
+    pub(super) fn era(&self) -> u64 {
+        self.era
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -92,76 +164,25 @@ impl<R: Renderer> State<R> {
         self.next_id
     }
 
-    /// Takes a connection in, with the rights that `sync` and the events since give it.
-    pub(super) fn attach(&mut self, user_id: UserId, seat: Seat<R>, sync: &Sync) {
-        self.connections += 1;
-        if let Some(channel) = seat.guest_of {
-            self.guests.entry(channel).or_default().push((user_id, seat.id));
+    /// Takes in an answer of the api that was asked for in `era`. Whoever gained a channel of which something was already handed out
+    /// draws everything anew, and so does who lost a place without the event that says so: its page still shows it.
+    pub(super) fn reconcile(&mut self, user_id: UserId, reach: &Reach, era: u64) {
+        // It may not know of a kick that was handed out before everything began anew; who was there then is asked about again.
+        if era != self.era {
+            return;
         }
-        // The events between the sync and now may name this person, and nobody listened for them: they are in the ring.
-        let since = as_of(sync, self.position);
-        let is_named =
-            |delivery: &Arc<Delivery<R>>| named(&delivery.envelope.event).contains(&user_id);
-        if since < self.ring.floor() || self.early.iter().any(is_named) {
-            seat.doubt.notify_one();
-        }
-        let person = self
-            .people
-            .entry(user_id)
-            .or_insert_with(|| Person { access: Access::default(), seats: Vec::new() });
-        person.seats.push(seat);
-        let mut changes = person.access.reconcile(sync, self.position);
-        for delivery in self.ring.after(since).filter(|delivery| is_named(delivery)) {
-            let effect = person.access.apply(
-                user_id,
-                delivery.position.seq,
-                delivery.scope,
-                &delivery.envelope,
-            );
-            changes.extend(effect.changes);
-        }
-        for dm in &sync.dms {
-            self.rosters.learn(dm.channel.id, dm.members.iter().map(|member| member.id));
-        }
-        self.index(user_id, &changes);
-    }
-
-    /// Lets a connection go.
-    pub(super) fn detach(&mut self, user_id: UserId, id: u64) {
+        let since = as_of(reach.cursor, self.position);
         let Some(person) = self.people.get_mut(&user_id) else { return };
-        let Some(index) = person.seats.iter().position(|seat| seat.id == id) else { return };
-        let seat = person.seats.swap_remove(index);
-        self.connections -= 1;
-        if let Some(channel) = seat.guest_of {
-            self.remove_guest(channel, id);
-        }
-        if self.people.get(&user_id).is_some_and(|person| person.seats.is_empty())
-            && let Some(person) = self.people.remove(&user_id)
-        {
-            for place in person.access.places() {
-                self.index_one(user_id, Change::Left(place));
-            }
-        }
-    }
-
-    /// Takes in a fresh answer of the api. Whoever gained a channel of which something was already handed out draws everything anew,
-    /// and so does who lost a place without the event that says so: its page still shows it.
-    pub(super) fn reconcile(&mut self, user_id: UserId, sync: &Sync) {
-        let since = as_of(sync, self.position);
-        let Some(person) = self.people.get_mut(&user_id) else { return };
-        let changes = person.access.reconcile(sync, self.position);
-        let missed = changes.iter().any(|change| match change {
-            Change::Entered(Place::Channel(channel)) => self
-                .ring
-                .after(since)
-                .any(|delivery| delivery.envelope.channel_id == Some(*channel)),
-            Change::Entered(Place::Community(_)) => false,
-            Change::Left(_) => true,
-        });
+        let missing_since = person.missing_since(since);
+        let changes = person.access.reconcile(reach, self.position);
+        let missed = missed(&self.ring, &changes, missing_since);
         if missed {
             person.seats.iter().for_each(|seat| seat.queue.resync(ResyncReason::Membership));
+            person.changed_at = Some(self.position);
+            self.forget_left_of(user_id);
         }
         self.index(user_id, &changes);
+        self.rename(&reach.me);
     }
 
     /// Hands out the event that comes next in the stream. The position moves with it: whoever attaches after this has it behind it.
@@ -253,35 +274,47 @@ impl<R: Renderer> State<R> {
     /// Everybody draws everything anew and goes on from `position`; the past is forgotten. What was lost may have taken rights away,
     /// so the api is asked about everybody.
     pub(super) fn restart(&mut self, position: Position, reason: ResyncReason) {
+        self.era += 1;
         self.position = position;
         self.ring.reset(position.seq);
         self.early.clear();
+        self.holes.clear();
         self.rosters = Rosters::default();
+        self.forget_left();
+        self.send_guests_back(None);
         for person in self.people.values_mut() {
             person.access.forget_order();
-            person.seats.iter().for_each(|seat| seat.lost(reason));
+            // Of what was before nothing is left that could be missing.
+            person.held = None;
+            person.seats.iter().for_each(|seat| seat.queue.resync(reason));
+            person.doubt(position.seq);
         }
     }
 
-    /// The readers of one channel draw everything anew. What is missing may have taken the channel from one of them: ask the api.
+    /// The readers of one channel draw everything anew. What is missing may have taken the channel from one of them, or brought anybody
+    /// else in: ask the api about all.
     pub(super) fn resync_channel(&mut self, channel: ChannelId, reason: ResyncReason) {
         self.rosters.keep(|known| known != channel);
+        self.note_hole(channel);
         for user_id in self.channels.get(&channel).into_iter().flatten() {
-            self.people
-                .get(user_id)
-                .into_iter()
-                .flat_map(|person| &person.seats)
-                .for_each(|seat| seat.lost(reason));
+            let seats = self.people.get(user_id).into_iter().flat_map(|person| &person.seats);
+            seats.for_each(|seat| seat.queue.resync(reason));
         }
-        for (user_id, id) in self.guests.get(&channel).into_iter().flatten() {
-            if let Some(seat) = self.seat(*user_id, *id) {
-                seat.lost(reason);
-            }
-        }
+        self.people.values_mut().for_each(|person| person.doubt(self.position.seq));
+        self.send_guests_back(Some(channel));
+        // It may have brought somebody in who is away, as well.
+        self.forget_left();
     }
 
+    /// How much waits for each connection: items and bytes.
+    pub(super) fn depths(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.people.values().flat_map(|person| &person.seats).map(|seat| seat.queue.depth())
+    }
+
+    /// What somebody connected here may see.
     pub(super) fn access(&self, user_id: UserId) -> Option<&Access> {
-        self.people.get(&user_id).map(|person| &person.access)
+        let person = self.people.get(&user_id).filter(|person| !person.seats.is_empty());
+        person.map(|person| &person.access)
     }
 
     /// Who has joined a channel and is connected here.
@@ -310,11 +343,11 @@ impl<R: Renderer> State<R> {
         }
     }
 
-    /// What somebody may see is not certain: all connections of that person ask the api.
-    fn doubt(&self, user_id: UserId) {
-        for seat in self.people.get(&user_id).into_iter().flat_map(|person| &person.seats) {
-            seat.doubt.notify_one();
-        }
+    /// What somebody may see is not certain: all connections of that person ask the api, and nothing is kept for later ones.
+    fn doubt(&mut self, user_id: UserId) {
+        let Some(person) = self.people.get_mut(&user_id) else { return };
+        person.doubt(self.position.seq);
+        self.forget_left_of(user_id);
     }
 
     fn hand_to_all(
@@ -361,6 +394,65 @@ impl<R: Renderer> State<R> {
         }
     }
 
+    /// Whoever continues after `seq` would miss an event. Nobody knows what it said, so it may have been for anybody.
+    pub(super) fn has_hole(&self, seq: u64) -> bool {
+        self.holes.back().is_some_and(|(hole, _)| seq <= *hole)
+    }
+
+    /// What comes next comes without an event of this channel that should have been before it.
+    pub(super) fn note_hole(&mut self, channel: ChannelId) {
+        self.holes.push_back((self.position.seq, channel));
+        self.holes_ever += 1;
+        if self.holes.len() > HOLES_MAX {
+            self.holes.pop_front();
+        }
+    }
+
+    /// Whoever continues after `cursor` shows places that are not its reader's any more, or misses what came in one that is.
+    pub(super) fn has_changed(&self, user_id: UserId, cursor: Position) -> bool {
+        let person = self.people.get(&user_id);
+        person.and_then(|person| person.changed_at).is_some_and(|at| cursor <= at)
+    }
+
+    /// The newest that is known of a channel is that it is private. Whoever looked before may take it for public still.
+    pub(super) fn is_closed(&self, channel: ChannelId) -> bool {
+        let visibility = |delivery: &Arc<Delivery<R>>| match &delivery.envelope.event {
+            Event::ChannelUpdated(change) if change.channel.id == channel => {
+                Some(change.channel.visibility)
+            }
+            _ => None,
+        };
+        let mut newest_first = self.ring.after(0).rev().chain(&self.early);
+        newest_first.find_map(visibility) == Some(Visibility::Private)
+    }
+
+    /// What has been lost up to now.
+    pub(super) fn losses(&self) -> Losses {
+        Losses { era: self.era, holes_ever: self.holes_ever }
+    }
+
+    /// Something was lost since that may have made this channel private.
+    pub(super) fn has_lost(&self, channel: ChannelId, since: Losses) -> bool {
+        let new = usize::try_from(self.holes_ever - since.holes_ever).unwrap_or(usize::MAX);
+        self.era != since.era || self.holes.iter().rev().take(new).any(|(_, of)| *of == channel)
+    }
+
+    /// What is missing may have made a channel private, or all that are lost at once any of them, and the api is never asked about
+    /// guests: they come back, and whoever lets them in looks.
+    fn send_guests_back(&mut self, channel: Option<ChannelId>) {
+        for (_, guests) in
+            self.guests.extract_if(|of, _| channel.is_none_or(|channel| *of == channel))
+        {
+            for (user_id, id) in guests {
+                let person = self.people.get(&user_id).into_iter();
+                let seat = person.flat_map(|person| &person.seats).find(|seat| seat.id == id);
+                if let Some(seat) = seat {
+                    seat.queue.close(CloseReason::Aged);
+                }
+            }
+        }
+    }
+
     /// A channel that is no longer public has no guests.
     fn end_visits(&mut self, envelope: &Envelope) {
         if let Event::ChannelUpdated(change) = &envelope.event
@@ -371,21 +463,33 @@ impl<R: Renderer> State<R> {
     }
 
     /// A session ended: its connections do, too. A connection whose session is not known asks the api.
-    fn end_session(&self, scope: Scope, session_id: Option<SessionId>) {
+    fn end_session(&mut self, scope: Scope, ended: Option<SessionId>) {
         let Scope::Person(user_id) = scope else { return };
-        for seat in self.people.get(&user_id).into_iter().flat_map(|person| &person.seats) {
-            match (session_id, seat.session_id) {
-                (_, None) => seat.doubt.notify_one(),
-                (None, Some(_)) => seat.queue.close(CloseReason::SignedOut),
-                (Some(ended), Some(own)) if ended == own => {
-                    seat.queue.close(CloseReason::SignedOut);
-                }
-                (Some(_), Some(_)) => {}
+        let Some(person) = self.people.get(&user_id) else { return };
+        let is_over = |own: SessionId| ended.is_none_or(|ended| ended == own);
+        for seat in person.seats.iter().filter(|seat| seat.session_id.is_some_and(is_over)) {
+            seat.queue.close(CloseReason::SignedOut);
+        }
+        let mut in_doubt = person.seats.iter().any(|seat| seat.session_id.is_none());
+        for token in person.tokens.clone() {
+            match self.sessions.get_mut(&token).map(|session| session.session_id) {
+                Some(Some(own)) if is_over(own) => self.forget(&token),
+                Some(None) => in_doubt = true,
+                _ => {}
             }
+        }
+        if in_doubt && let Some(person) = self.people.get_mut(&user_id) {
+            // Only the session is in question: what may be seen by it is not.
+            person.doubts += 1;
+            person.seats.iter().for_each(|seat| seat.doubt.notify_one());
+            self.forget_left_of(user_id);
         }
     }
 
     fn index(&mut self, user_id: UserId, changes: &[Change]) {
+        if self.people.get(&user_id).is_none_or(|person| person.seats.is_empty()) {
+            return;
+        }
         for change in changes {
             self.index_one(user_id, *change);
         }
@@ -412,10 +516,18 @@ impl<R: Renderer> State<R> {
             }
         }
     }
+}
 
-    fn seat(&self, user_id: UserId, id: u64) -> Option<&Seat<R>> {
-        self.people.get(&user_id)?.seats.iter().find(|seat| seat.id == id)
-    }
+/// Whether a page shows something else than what is so after these changes: it gained a channel of which something was handed out
+/// `since`, or lost a place.
+fn missed<R: Renderer>(ring: &Ring<R>, changes: &[Change], since: u64) -> bool {
+    changes.iter().any(|change| match change {
+        Change::Entered(Place::Channel(channel)) => {
+            ring.after(since).any(|delivery| delivery.envelope.channel_id == Some(*channel))
+        }
+        Change::Entered(Place::Community(_)) => false,
+        Change::Left(_) => true,
+    })
 }
 
 fn push<R: Renderer>(seat: &Seat<R>, delivery: &Arc<Delivery<R>>, handed: &mut Handed) {

@@ -1,6 +1,6 @@
 //! What one person may see, changed in the order of the stream.
 //!
-//! Two sources speak about it: membership events, each at its place in the stream, and the answer of `GET /api/sync`, which knows
+//! Two sources speak about it: membership events, each at its place in the stream, and the answers of the api (`GET /api/sync`, `GET /api/me/access`), which knows
 //! everything up to its cursor. Every mark remembers the place it speaks for, and the later one stands. So a sync that was read
 //! before a kick never undoes the kick, whenever it arrives.
 
@@ -10,7 +10,7 @@ use super::delivery::{Scope, named};
 use crate::events::{Envelope, Event, MemberChanged, MemberScope};
 use crate::id::{ChannelId, CommunityId, UserId};
 use crate::position::Position;
-use crate::sync::Sync;
+use crate::sync::Reach;
 
 /// A place one can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +53,8 @@ pub(super) struct Access {
     channels: HashMap<ChannelId, ChannelMark>,
     /// The place the newest sync spoke for. An older one that arrives later has nothing to say.
     confirmed_at: u64,
+    /// The first place where an event let the person into a channel and was not believed. It was handed out, what followed was not.
+    refused_at: Option<u64>,
 }
 
 impl Access {
@@ -164,6 +166,7 @@ impl Access {
         channel: ChannelId,
     ) -> Effect {
         if community.is_some_and(|community| !self.in_community(community)) {
+            self.refused_at.get_or_insert(seq);
             return Effect { doubt: true, ..Effect::default() };
         }
         let entry = self
@@ -211,22 +214,25 @@ impl Access {
         Effect { changes, doubt: false }
     }
 
+    /// From where on events may be missing in a channel that the person turns out to be in, by what the api says for `at`.
+    pub(super) fn missing_since(&mut self, at: u64) -> u64 {
+        self.refused_at.take_if(|seq| *seq <= at).unwrap_or(at)
+    }
+
     /// Takes in what the api says. `pump` is where the stream has been read to.
-    pub(super) fn reconcile(&mut self, sync: &Sync, pump: Position) -> Vec<Change> {
-        let at = as_of(sync, pump);
+    pub(super) fn reconcile(&mut self, reach: &Reach, pump: Position) -> Vec<Change> {
+        let at = as_of(reach.cursor, pump);
         if at < self.confirmed_at {
             return Vec::new();
         }
         self.confirmed_at = at;
         let communities: HashSet<CommunityId> =
-            sync.communities.iter().map(|view| view.community.id).collect();
-        let channels: HashMap<ChannelId, Option<CommunityId>> = sync
+            reach.communities.iter().map(|community| community.id).collect();
+        let channels: HashMap<ChannelId, Option<CommunityId>> = reach
             .communities
             .iter()
-            .flat_map(|view| view.channels.iter().map(|channel| (channel, Some(view.community.id))))
-            .chain(sync.dms.iter().map(|dm| (dm, None)))
-            .filter(|(view, _)| view.joined)
-            .map(|(view, community)| (view.channel.id, community))
+            .flat_map(|community| community.channels.iter().map(|id| (*id, Some(community.id))))
+            .chain(reach.dms.iter().map(|dm| (dm.id, None)))
             .collect();
         let mut changes = Vec::new();
         for id in &communities {
@@ -265,27 +271,29 @@ impl Access {
         changes
     }
 
-    /// The stream begins anew: places in the old one say nothing any more.
+    /// The stream begins anew: places in the old one say nothing any more, and neither does what was asked for before.
     pub(super) fn forget_order(&mut self) {
         self.confirmed_at = 0;
+        self.refused_at = None;
         self.communities.values_mut().for_each(|mark| mark.at = 0);
         self.channels.values_mut().for_each(|entry| entry.mark.at = 0);
     }
 }
 
-/// Up to which place in the pump's stream a sync speaks.
-pub(super) fn as_of(sync: &Sync, pump: Position) -> u64 {
-    match sync.cursor.epoch.cmp(&pump.epoch) {
-        std::cmp::Ordering::Equal => sync.cursor.seq,
+/// Up to which place in the pump's stream an answer of the api with this cursor speaks.
+pub(super) fn as_of(cursor: Position, pump: Position) -> u64 {
+    match cursor.epoch.cmp(&pump.epoch) {
+        std::cmp::Ordering::Equal => cursor.seq,
         // The api knows a newer stream than the pump: it has seen everything the pump has.
         std::cmp::Ordering::Greater => pump.seq,
         std::cmp::Ordering::Less => 0,
     }
 }
 
-/// An event speaks for its own place: what is known from there or later stands. Returns whether it changed anything.
+/// An event speaks for its own place: only what is known from later stands. One that was handed out early bears the place before those
+/// that waited for it, and comes after what is known from there. Returns whether it changed anything.
 fn set(mark: &mut Mark, inside: bool, seq: u64) -> bool {
-    seq > mark.at && put(mark, inside, seq)
+    seq >= mark.at && put(mark, inside, seq)
 }
 
 /// A sync speaks for everything up to its cursor: only what is known from later stands.

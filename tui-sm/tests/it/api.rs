@@ -1,21 +1,23 @@
 //! A stand-in for the api: it answers what the test says.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ajet_shared::bus::Bus;
 use ajet_shared::channel::{Channel, ChannelKind, ChannelView, NotifyLevel, Visibility};
 use ajet_shared::clock;
-use ajet_shared::community::{Community, Role};
 use ajet_shared::id::{ChannelId, CommunityId, SessionId, UserId};
 use ajet_shared::page::Page;
 use ajet_shared::problem::Problem;
-use ajet_shared::sync::{CommunityView, Sync};
-use ajet_shared::user::{Me, User, UserKind};
+use ajet_shared::sync::{CommunityReach, DirectReach, Reach};
+use ajet_shared::user::{User, UserKind};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::routing::get;
 use axum::{Json, Router};
+
+use crate::harness::author;
 
 /// What the stand-in api knows of somebody.
 #[derive(Clone, Debug, Default)]
@@ -33,11 +35,13 @@ pub(crate) struct Rights {
 pub(crate) struct Api {
     pub(crate) people: Arc<Mutex<HashMap<String, Rights>>>,
     pub(crate) bus: Bus,
+    /// How often somebody's rights were asked for.
+    pub(crate) asked: Arc<AtomicUsize>,
 }
 
 pub(crate) fn routes(api: Api) -> Router {
     Router::new()
-        .route("/api/sync", get(sync))
+        .route("/api/me/access", get(reach))
         .route("/api/channels/{id}", get(channel))
         .route("/api/channels/{id}/members", get(members))
         .with_state(api)
@@ -52,35 +56,21 @@ impl Api {
     }
 }
 
-async fn sync(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Sync>, Problem> {
+async fn reach(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Reach>, Problem> {
+    api.asked.fetch_add(1, Ordering::Relaxed);
     let cursor = api.bus.position().await.unwrap_or_default();
     let rights = api.caller(&headers)?;
-    let user_id = rights.user_id.unwrap();
-    Ok(Json(Sync {
+    let direct = |id: &ChannelId| DirectReach { id: *id, members: Vec::new() };
+    Ok(Json(Reach {
         cursor,
-        me: Me { user: user(user_id), email: None },
+        me: author(rights.user_id.unwrap()),
         session_id: rights.session_id,
         communities: rights
             .community
             .iter()
-            .map(|id| CommunityView {
-                community: Community {
-                    id: *id,
-                    name: "Lab".to_owned(),
-                    slug: "lab".to_owned(),
-                    members_may_invite: false,
-                    created_at: clock::now(),
-                },
-                role: Role::Member,
-                channels: rights
-                    .joined
-                    .iter()
-                    .map(|channel| view(*channel, Some(*id), true))
-                    .collect(),
-            })
+            .map(|id| CommunityReach { id: *id, channels: rights.joined.clone() })
             .collect(),
-        dms: rights.dms.iter().map(|id| view(*id, None, true)).collect(),
-        unread_notifications: 0,
+        dms: rights.dms.iter().map(direct).collect(),
     }))
 }
 

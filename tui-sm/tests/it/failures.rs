@@ -6,6 +6,7 @@ use ajet_shared::id::ChannelId;
 use ajet_shared::position::Position;
 
 use crate::harness::{World, eventually};
+use crate::nats::copy;
 
 #[tokio::test]
 async fn a_restarted_nats_loses_nothing_and_nobody_draws_anew() {
@@ -56,6 +57,45 @@ async fn a_stream_that_began_anew_makes_everybody_draw_anew_once() {
     let mut again = world.stream("ada", "", Some(Position { epoch: 2, seq: 3 })).await;
     assert_eq!(again.next().await.name, "ready");
     assert_eq!(again.bodies(1).await, ["3"]);
+}
+
+/// NATS comes back with an older store, and the relay begins a new epoch a moment later: that is one loss, and is told once.
+#[tokio::test]
+async fn a_store_that_was_put_back_makes_everybody_draw_anew_once() {
+    let mut world = World::start().await;
+    let room = ChannelId::new();
+    let ada = world.person("ada", &[room]);
+    let mut stream = world.live("ada").await;
+    world.write(room, ada, "kept").await;
+    assert_eq!(stream.bodies(1).await, ["kept"]);
+    world.nats.kill();
+    let older = tempfile::tempdir().unwrap();
+    copy(&world.nats.store(), &older.path().join("store"));
+    world.nats.restart().await;
+    eventually("NATS is back", async || world.bus.stream_state().await.is_ok()).await;
+    for n in 0..5 {
+        world.write(room, ada, &n.to_string()).await;
+    }
+    assert_eq!(stream.bodies(5).await, ["0", "1", "2", "3", "4"]);
+    world.nats.kill();
+    std::fs::remove_dir_all(world.nats.store()).unwrap();
+    copy(&older.path().join("store"), &world.nats.store());
+    world.nats.restart().await;
+    eventually("the stream went back", async || {
+        world.bus.stream_state().await.is_ok_and(|stream| stream.last_seq == 1)
+    })
+    .await;
+    world.bus.ensure_stream(2).await.unwrap();
+    world.epoch = 2;
+    let mut frame = stream.next().await;
+    assert_eq!((frame.name.as_str(), frame.data["reason"].as_str()), ("resync", Some("epoch")));
+    for body in ["after", "and after"] {
+        let position = world.write(room, ada, body).await;
+        frame = stream.next().await;
+        assert_eq!((frame.body(), position.epoch), (body, 2), "{}: once is enough", frame.name);
+    }
+    stream.silence(Duration::from_secs(2)).await;
+    assert!(world.metrics().await.contains("hub_epoch 2"));
 }
 
 #[tokio::test]

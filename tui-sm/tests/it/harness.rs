@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub(crate) struct World {
     pub(crate) epoch: i32,
     pub(crate) community: CommunityId,
     people: Arc<Mutex<HashMap<String, Rights>>>,
+    asked: Arc<AtomicUsize>,
     seqs: HashMap<ChannelId, i64>,
     api: SocketAddr,
     service: Option<Service>,
@@ -62,7 +64,10 @@ impl World {
         let people = Arc::<Mutex<HashMap<String, Rights>>>::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = listener.local_addr().unwrap();
-        let router = api::routes(Api { people: people.clone(), bus: bus.clone() });
+        let asked = Arc::<AtomicUsize>::default();
+        let (people_of_api, bus_of_api) = (people.clone(), bus.clone());
+        let router =
+            api::routes(Api { people: people_of_api, bus: bus_of_api, asked: asked.clone() });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let mut world = Self {
             nats,
@@ -70,6 +75,7 @@ impl World {
             epoch: 1,
             community: CommunityId::new(),
             people,
+            asked,
             seqs: HashMap::new(),
             api,
             service: None,
@@ -136,6 +142,11 @@ impl World {
     /// Changes what the api knows of somebody.
     pub(crate) fn change(&self, token: &str, change: impl FnOnce(&mut Rights)) {
         change(self.people.lock().unwrap().get_mut(token).unwrap());
+    }
+
+    /// How often the api was asked what somebody may see.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub(crate) fn rights(&self, token: &str) -> Rights {

@@ -1,6 +1,6 @@
 //! A NATS server of one test's own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -27,6 +27,11 @@ impl Nats {
         let _ = self.process.wait();
     }
 
+    /// What it has stored. Only whole while it does not run.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("jetstream")
+    }
+
     /// Comes back at the same address with the same store.
     pub(crate) async fn restart(&mut self) {
         let port = self.url.rsplit(':').next().unwrap().to_owned();
@@ -37,6 +42,19 @@ impl Nats {
 impl Drop for Nats {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Copies a folder and all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Coming back: exactly what was missed, or one resync.
 
 use ajet_shared::clock;
-use ajet_shared::events::{Envelope, Event, MessageDeleted, Subject};
+use ajet_shared::events::{
+    Envelope, Event, MemberChanged, MemberScope, MessageDeleted, SessionRevoked, Subject,
+};
 use ajet_shared::id::ChannelId;
 use ajet_shared::position::Position;
 
-use crate::harness::{Stream, World, message};
+use crate::harness::{Stream, World, author, eventually, message};
 
 async fn resynced(mut stream: Stream) -> (String, Option<Position>) {
     let ready = stream.next().await;
@@ -124,4 +126,135 @@ async fn a_cursor_that_cannot_be_honoured_is_answered_by_one_resync() {
     // Nobody else noticed.
     world.write(room, ada, "last").await;
     assert_eq!(live.bodies(1).await, ["last"]);
+}
+
+/// Waits until the service has noticed that nobody listens.
+async fn nobody_listens(world: &World) {
+    eventually("the streams have ended", async || {
+        world.metrics().await.contains("hub_connections 0\n")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_comes_back_is_not_asked_about() {
+    let mut world = World::start().await;
+    let room = ChannelId::new();
+    let ada = world.person("ada", &[room]);
+    let first = world.live("ada").await;
+    let seen = world.write(room, ada, "one").await;
+    assert_eq!(world.asked(), 1);
+    let mut streams = vec![first];
+    for _ in 0..9 {
+        streams.push(world.stream("ada", "", Some(seen)).await);
+    }
+    assert_eq!(world.asked(), 1, "one question for all streams of a session");
+    drop(streams);
+    nobody_listens(&world).await;
+    world.write(room, ada, "two").await;
+    for _ in 0..10 {
+        let mut stream = world.stream("ada", "", Some(seen)).await;
+        assert_eq!(stream.next().await.name, "ready");
+        assert_eq!(stream.bodies(1).await, ["two"]);
+    }
+    assert_eq!(world.asked(), 1);
+    // A stream that begins now says nothing about when its reader was here before.
+    world.live("ada").await;
+    assert_eq!(world.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_kick_while_one_is_away_holds() {
+    let mut world = World::start().await;
+    let (room, other) = (ChannelId::new(), ChannelId::new());
+    let ada = world.person("ada", &[room, other]);
+    let seen = world.write(room, ada, "one").await;
+    drop(world.live("ada").await);
+    nobody_listens(&world).await;
+    world.kick(room, ada).await;
+    world.write(room, ada, "secret").await;
+    world.write(other, ada, "two").await;
+    let mut stream = world.stream("ada", "", Some(seen)).await;
+    let mut names = Vec::new();
+    while names.last().is_none_or(|name| name != "resumed") {
+        let frame = stream.next().await;
+        assert_ne!(frame.body(), "secret");
+        names.push(frame.name);
+    }
+    assert_eq!(names, ["ready", "member.removed", "message.created", "resumed"]);
+    world.write(room, ada, "secret").await;
+    world.write(other, ada, "three").await;
+    assert_eq!(stream.bodies(1).await, ["three"]);
+    assert_eq!(world.asked(), 1, "the events have told it");
+}
+
+#[tokio::test]
+async fn who_is_signed_out_while_away_does_not_come_back() {
+    let world = World::start().await;
+    let ada = world.person("ada", &[]);
+    let seen = world.live("ada").await;
+    drop(seen);
+    nobody_listens(&world).await;
+    let session_id = world.rights("ada").session_id;
+    world.sign_out("ada");
+    let event = Event::SessionRevoked(SessionRevoked { session_id });
+    let envelope = Envelope::new(event, Some(ada), clock::now());
+    let position = world.publish(Subject::Notifications(ada), &envelope).await;
+    let answer = world
+        .request(reqwest::Method::GET, "/ws/tui/events", "ada")
+        .header("last-event-id", position.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 401);
+}
+
+#[tokio::test]
+async fn streams_of_one_session_that_arrive_together_ask_once() {
+    let mut world = World::start().await;
+    let room = ChannelId::new();
+    let ada = world.person("ada", &[room]);
+    let seen = world.write(room, ada, "one").await;
+    world.write(room, ada, "two").await;
+    let arrivals = (0..12).map(async |_| {
+        let mut stream = world.stream("ada", "", Some(seen)).await;
+        assert_eq!(stream.next().await.name, "ready");
+        stream.bodies(1).await
+    });
+    for bodies in futures::future::join_all(arrivals).await {
+        assert_eq!(bodies, ["two"]);
+    }
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_doubt_is_asked_about_once_for_all_streams_of_a_session() {
+    let mut world = World::start().await;
+    let (room, new) = (ChannelId::new(), ChannelId::new());
+    let ada = world.person("ada", &[room]);
+    let seen = world.write(room, ada, "one").await;
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        streams.push(world.stream("ada", "", Some(seen)).await);
+    }
+    assert_eq!(world.asked(), 1);
+    // Into a community: which channels come with it, no event says.
+    world.change("ada", |rights| rights.joined.push(new));
+    let change = MemberChanged {
+        scope: MemberScope::Community,
+        user_id: ada,
+        user: author(ada),
+        role: None,
+        channel: None,
+    };
+    let mut joined = Envelope::new(Event::MemberJoined(change), Some(ada), clock::now());
+    joined.community_id = Some(world.community);
+    world.publish(Subject::Events(world.community), &joined).await;
+    // Once more a moment later: the api may remember the token for a second.
+    eventually("the api was asked twice", async || world.asked() >= 3).await;
+    world.write(new, ada, "two").await;
+    for stream in &mut streams {
+        while stream.next().await.body() != "two" {}
+    }
+    assert_eq!(world.asked(), 3);
 }

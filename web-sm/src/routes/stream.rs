@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use ajet_shared::clock;
-use ajet_shared::events::{Envelope, Event, Notification};
+use ajet_shared::events::Envelope;
 use ajet_shared::http::Query;
-use ajet_shared::hub::{CloseReason, Connection, Reader, Refused, Signal};
+use ajet_shared::hub::{Arrival, CloseReason, Connection, Reader, Refused, Signal};
 use ajet_shared::id::{ChannelId, CommunityId};
 use ajet_shared::position::Position;
 use ajet_shared::problem::Problem;
+use ajet_shared::sync::Reach;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use crate::error::fragment;
 use crate::frames::Frames;
+use crate::kept::Knowledge;
 use crate::load::{Beside, Subject};
 use crate::renderer::WebRenderer;
 use crate::state::{App, Caller};
@@ -27,12 +27,11 @@ use crate::view::activity::Show;
 use crate::view::message::Tail;
 use crate::view::pages::{Notice, SignedOut};
 use crate::view::render;
+use crate::view::shell::World;
 use crate::viewer::{Start, Viewer};
 
 /// A browser that takes nothing for this long is gone. Source: delivery-and-security.md section 2.10.
 const STUCK: Duration = Duration::from_secs(30);
-/// By how much the clocks of the services may differ, and how long an event is usually on its way.
-const OVERLAP: Duration = Duration::from_secs(5);
 /// How often a page that was told that no events flow is looked after.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Pieces on their way to one browser.
@@ -71,7 +70,6 @@ pub(crate) async fn stream(
     let resumed = last_event.is_some();
     let cursor =
         last_event.or(shown.cursor.as_deref()).map(|text| text.parse().unwrap_or_default());
-    let counted = clock::now();
     match open(&app, caller, &shown, cursor, resumed).await {
         Ok((connection, viewer, caller)) => {
             let (pieces, body) = mpsc::channel(IN_FLIGHT);
@@ -80,8 +78,8 @@ pub(crate) async fn stream(
                 caller,
                 connection,
                 viewer,
-                counted,
-                recount: false,
+                heard: None,
+                keeps: true,
                 paused: false,
                 pieces,
             };
@@ -101,11 +99,6 @@ pub(crate) async fn stream(
     }
 }
 
-/// Whether a number that was read then may hold this notification, which comes only now.
-fn may_be_counted(notification: &Notification, read_at: OffsetDateTime) -> bool {
-    notification.created_at < read_at + OVERLAP
-}
-
 /// Why there is no stream.
 enum Closed {
     /// The browser must not come back: a fragment as `text/html` ends it (decisions.md 6).
@@ -122,6 +115,18 @@ impl From<Problem> for Closed {
     }
 }
 
+impl From<Refused> for Closed {
+    fn from(refused: Refused) -> Self {
+        let soon = u128::from(rand::random_range(RETRY_MS));
+        match refused {
+            Refused::Full => Self::Later(RETRY_FULL_MS, Notice::FULL),
+            Refused::Starting | Refused::Busy => Self::Later(soon, Notice::PAUSED),
+            Refused::Draining => Self::Later(soon, Notice::STOPPING),
+            Refused::Api(problem) => (*problem).into(),
+        }
+    }
+}
+
 type Opened = (Connection<WebRenderer>, Viewer, Caller);
 
 async fn open(
@@ -132,7 +137,9 @@ async fn open(
     resumed: bool,
 ) -> Result<Opened, Closed> {
     let caller = caller?;
-    let mut world = caller.world(app).await?;
+    app.hub.ready(cursor).await?;
+    // The other pages of this browser wait for what is learned here, until the hub knows the reader.
+    let Known { mut world, read_at, reach, turn } = know(app, &caller, cursor).await?;
     if let Some(id) = shown.channel {
         let subject = Subject::Id { id, community: shown.community };
         // A channel that is gone for this reader: the lists go on, and the page leaves it ([`Start::gone`]).
@@ -150,17 +157,16 @@ async fn open(
             .position(|view| Some(view.community.id) == shown.community);
     }
     world.activity = shown.activity;
-    world.online = caller.online(app, &world).await?;
+    caller.look_who_is_there(app, &mut world, reach.is_none()).await?;
+    if reach.is_some() {
+        // Its other pages come, too.
+        let (sync, online) = (world.sync.clone(), world.online.clone());
+        let known = Knowledge { sync, online, read_at };
+        app.keep(caller.token(), known);
+    }
     let guest_of = world.here.as_ref().filter(|here| !here.joined).map(|here| here.channel.id);
-    let reader = Reader::new(&caller.api, world.sync.clone());
-    let connection = app.hub.connect(reader, cursor, guest_of).await.map_err(|refused| {
-        let soon = u128::from(rand::random_range(RETRY_MS));
-        match refused {
-            Refused::Full => Closed::Later(RETRY_FULL_MS, Notice::FULL),
-            Refused::Starting => Closed::Later(soon, Notice::PAUSED),
-            Refused::Draining => Closed::Later(soon, Notice::STOPPING),
-        }
-    })?;
+    let reader = Reader::new(&caller.api, caller.token(), reach);
+    let connection = app.hub.connect_in_turn(reader, turn, cursor, guest_of).await?;
     let tail = shown.tail.as_deref().and_then(|text| text.parse::<Tail>().ok());
     let start = Start {
         gone: shown.channel.is_some() && world.here.is_none(),
@@ -169,8 +175,44 @@ async fn open(
         seen: shown.seen,
         resumed,
         replaying: cursor.is_some(),
+        read_at: Some(read_at),
     };
     Ok((connection, Viewer::new(world, start), caller))
+}
+
+/// What a stream begins with.
+struct Known {
+    world: World,
+    /// When the api said so.
+    read_at: Instant,
+    /// What it has said, where it was asked for this stream.
+    reach: Option<Reach>,
+    turn: Option<Arrival>,
+}
+
+/// What the lists of a page begin with: what a stream knew that broke off a moment ago, or else what the api says.
+async fn know(app: &App, caller: &Caller, cursor: Option<Position>) -> Result<Known, Closed> {
+    let token = caller.token();
+    let kept = || {
+        let known =
+            app.kept.get(&token, cursor?, Instant::now()).filter(|_| app.hub.knows(&token))?;
+        let mut world = World::new(known.sync.clone());
+        world.online.clone_from(&known.online);
+        Some(Known { world, read_at: known.read_at, reach: None, turn: None })
+    };
+    if let Some(known) = kept() {
+        return Ok(known);
+    }
+    let mut turn = app.hub.turn(&token).await?;
+    if let Some(known) = kept() {
+        return Ok(known);
+    }
+    app.hub.may_ask(&mut turn).await?;
+    let read_at = Instant::now();
+    let world = caller.world(app).await?;
+    turn.answered();
+    let reach = Some(Reach::from(&world.sync));
+    Ok(Known { world, read_at, reach, turn: Some(turn) })
 }
 
 fn events(body: Body) -> Response {
@@ -188,10 +230,10 @@ struct Writer {
     caller: Caller,
     connection: Connection<WebRenderer>,
     viewer: Viewer,
-    /// When the notifications that the viewer counts from were read, a little early.
-    counted: OffsetDateTime,
-    /// The number of unread notifications is to be asked for.
-    recount: bool,
+    /// Everything up to here is on the page.
+    heard: Option<Position>,
+    /// What the page knows is good for the stream that follows this one.
+    keeps: bool,
     /// The page says that no events flow.
     paused: bool,
     pieces: mpsc::Sender<Bytes>,
@@ -199,8 +241,20 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self) {
+        self.write().await;
+        let Self { app, caller, connection, viewer, heard, keeps, .. } = self;
+        if keeps && connection.is_whole() {
+            // After this the reader may come back: first what the page knew, then the place in the hub.
+            if let Some(known) = viewer.into_knowledge(heard) {
+                app.keep(caller.token(), known);
+            }
+        }
+        drop(connection);
+    }
+
+    async fn write(&mut self) {
         let mut frames = Frames::default();
-        frames.retry(u128::from(rand::random_range(RETRY_MS)));
+        frames.begin(u128::from(rand::random_range(RETRY_MS)));
         loop {
             let look_at = self.paused.then(|| Instant::now() + LOOK_AGAIN);
             let wakes_at = self.viewer.wakes_at().into_iter().chain(look_at).min();
@@ -229,21 +283,9 @@ impl Writer {
                 }
                 signal = if frames.len() < PIECE { self.connection.try_next() } else { None };
             }
-            if self.recount {
-                self.ask_for_the_count(&mut frames).await;
-            }
             if !self.send(&mut frames).await {
                 return;
             }
-        }
-    }
-
-    /// Asks once for all that came together: the answer is the number itself. If there is none, the next batch asks.
-    async fn ask_for_the_count(&mut self, frames: &mut Frames) {
-        let counted = clock::now();
-        if let Ok(sync) = self.caller.api.sync().await {
-            (self.counted, self.recount) = (counted, false);
-            self.viewer.recounted(sync.unread_notifications, frames);
         }
     }
 
@@ -276,21 +318,26 @@ impl Writer {
                 let (position, now) = (delivery.position, Instant::now());
                 self.viewer.event(&delivery.envelope, position, &shared, now, frames);
                 self.complete(&delivery.envelope, frames).await;
+                self.heard = Some(position);
                 frames.at(position);
             }
             Signal::Typing(envelope) => self.viewer.typing(&envelope, Instant::now(), frames),
             Signal::Presence(changes) => self.viewer.presence(&changes, frames),
             Signal::Resync { reason, position } => {
                 tracing::debug!(reason = reason.as_str(), "the page is drawn anew");
-                return self.redraw(position, frames).await;
+                self.heard = None;
+                self.keeps = self.redraw(position, frames).await;
+                return self.keeps;
             }
             Signal::Heartbeat { position } => {
                 // Nothing came for a while: because nobody wrote, or because nothing gets here.
                 self.look_whether_live(frames);
                 frames.signals(&serde_json::json!({ "_hb": position.seq % 1_000_000 }));
+                self.heard = Some(position);
                 frames.at(position);
             }
             Signal::Close { reason: CloseReason::SignedOut, .. } => {
+                self.keeps = false;
                 frames.outer(&SignedOut);
                 return false;
             }
@@ -298,6 +345,8 @@ impl Writer {
                 if reason == CloseReason::Drain {
                     frames.outer(&Notice::STOPPING);
                 }
+                // From time to time everything is read anew.
+                self.keeps = false;
                 frames.retry(retry.as_millis());
                 return false;
             }
@@ -307,21 +356,16 @@ impl Writer {
 
     /// Draws what an event alone does not tell: the people of a new direct message, the text behind a notification.
     async fn complete(&mut self, envelope: &Envelope, frames: &mut Frames) {
-        if let Some(id) = self.viewer.nameless(envelope)
-            && let Ok(view) = self.caller.api.channel(id).await
-        {
-            let people = view.members.iter().map(|member| member.id).collect();
-            // Asked anew: what was known is as old as the stream.
-            let there = self.caller.presence_of(people, HashMap::new()).await;
-            self.viewer.world.online.extend(there);
-            self.viewer.introduced(view, frames);
-        }
-        // The count may hold what the stream brings only now, however long that was held up, and a notification has no place by which
-        // one could tell.
-        if let Event::NotificationCreated(notification) = &envelope.event
-            && may_be_counted(notification, self.counted)
-        {
-            self.recount = true;
+        if let Some(id) = self.viewer.nameless(envelope) {
+            if let Ok(view) = self.caller.api.channel(id).await {
+                let people = view.members.iter().map(|member| member.id).collect();
+                // Asked anew: what was known is as old as the stream.
+                let there = self.caller.presence_of(people, HashMap::new()).await;
+                self.viewer.world.online.extend(there);
+                self.viewer.introduced(view, frames);
+            } else {
+                self.viewer.guessed();
+            }
         }
         if let Some(notification) = self.viewer.news(envelope) {
             let message = self.caller.message_behind(&self.app, notification).await;
@@ -332,17 +376,17 @@ impl Writer {
     /// The page as it would be loaded now. If it cannot be read, the stream ends without having said where it stands, so that the
     /// next one comes with the old position and tries again.
     async fn redraw(&mut self, position: Position, frames: &mut Frames) -> bool {
-        let counted = clock::now();
         let Some(id) = self.viewer.channel_id() else {
             // A page without a channel is its lists.
-            let Ok(mut world) = self.caller.world(&self.app).await else { return false };
+            let Ok(mut world) = self.caller.world(&self.app).await else {
+                return later(frames);
+            };
             world.community =
                 self.viewer.world.community.filter(|n| *n < world.sync.communities.len());
             world.online.clone_from(&self.viewer.world.online);
             world.activity = self.viewer.world.activity;
             let start = Start { gone: self.viewer.is_gone(), ..Start::default() };
             self.viewer.redrawn(world, start);
-            self.counted = counted;
             self.viewer.ready(frames);
             if self.viewer.world.activity.is_some() {
                 // What was missed is in no event any more: the list is loaded again.
@@ -356,7 +400,7 @@ impl Writer {
         match self.caller.load(&self.app, &subject, None, Beside::Nothing).await {
             Ok(loaded) => {
                 if loaded.patches(&self.app, frames).is_err() {
-                    return false;
+                    return later(frames);
                 }
                 frames.signals(&serde_json::json!({ "_resync": position.seq % 1_000_000 + 1 }));
                 frames.at(position);
@@ -368,7 +412,6 @@ impl Writer {
                     ..Start::default()
                 };
                 self.viewer.redrawn(loaded.world, start);
-                self.counted = counted;
                 self.viewer.settle(frames);
                 true
             }
@@ -377,33 +420,13 @@ impl Writer {
                 frames.signals(&serde_json::json!({ "_goto": "/" }));
                 false
             }
-            Err(_) => false,
+            Err(_) => later(frames),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use ajet_shared::events::NotificationKind;
-    use ajet_shared::id::NotificationId;
-
-    use super::*;
-
-    #[test]
-    fn what_was_held_up_on_its_way_is_in_doubt_however_long() {
-        let read_at = clock::now();
-        let of = |created_at| Notification {
-            id: NotificationId::new(),
-            kind: NotificationKind::Mention,
-            community_id: None,
-            channel_id: None,
-            message_id: None,
-            actor: None,
-            read: false,
-            created_at,
-        };
-        assert!(may_be_counted(&of(read_at - Duration::from_hours(2)), read_at));
-        assert!(may_be_counted(&of(read_at + Duration::from_secs(4)), read_at));
-        assert!(!may_be_counted(&of(read_at + Duration::from_secs(6)), read_at));
-    }
+/// The page cannot be drawn now: it says so, and the next stream tries again.
+fn later(frames: &mut Frames) -> bool {
+    frames.outer(&Notice::PAUSED).retry(u128::from(rand::random_range(RETRY_MS)));
+    false
 }

@@ -1,9 +1,10 @@
 //! Short forms of names and numbers.
 
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use ajet_shared::id::UserId;
+use ajet_shared::id::{CommunityId, UserId};
 use ajet_shared::user::Author;
 
 /// One or two letters for an avatar: the first of the first and the last word, or two of a script without capitals.
@@ -44,6 +45,29 @@ pub(crate) fn size(bytes: i64) -> String {
         (tenths / 10).to_string()
     };
     format!("{digits} {}", UNITS[unit])
+}
+
+/// Of which communities the handles of all members were read lately, so that not every stream reads them.
+#[derive(Debug, Default)]
+pub(crate) struct Acquainted(Mutex<HashMap<CommunityId, Instant>>);
+
+impl Acquainted {
+    /// How long such a reading is good: new people come with events of their own.
+    const LATELY: Duration = Duration::from_mins(1);
+
+    /// They were read just now.
+    pub(crate) fn note(&self, id: CommunityId) {
+        self.lock().insert(id, Instant::now());
+    }
+
+    /// They were read lately.
+    pub(crate) fn knows(&self, id: CommunityId) -> bool {
+        self.lock().get(&id).is_some_and(|at| at.elapsed() < Self::LATELY)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CommunityId, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How many handles are remembered before all are forgotten.

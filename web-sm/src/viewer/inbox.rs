@@ -1,9 +1,7 @@
 //! What the reader is told of: the number beside "Activity", and the list where it is on show.
 
-use std::collections::VecDeque;
-
 use ajet_shared::events::{Envelope, Event, Notification, NotificationsRead};
-use ajet_shared::id::{MessageId, NotificationId};
+use ajet_shared::id::MessageId;
 use ajet_shared::message::Message;
 
 use super::Viewer;
@@ -11,48 +9,24 @@ use crate::frames::{Frames, Mode};
 use crate::view::activity::Note;
 use crate::view::render;
 
-/// The newest notifications that were counted. They have no place in a channel by which one that comes twice could be told, and after a
-/// loss in the stream it may come twice.
-#[derive(Debug, Default)]
-pub(super) struct Counted(VecDeque<NotificationId>);
-
-impl Counted {
-    const MAX: usize = 200;
-
-    /// Takes one in; false where it is known.
-    fn is_new(&mut self, id: NotificationId) -> bool {
-        if self.0.contains(&id) {
-            return false;
-        }
-        if self.0.len() == Self::MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back(id);
-        true
-    }
-}
-
 impl Viewer {
     /// One more.
     pub(super) fn notified(&mut self, notification: &Notification, frames: &mut Frames) {
-        if self.counted.is_new(notification.id) && !notification.read {
-            self.world.sync.unread_notifications += 1;
-            frames.outer(&self.world.inbox());
+        if self.unread.created(notification) {
+            self.number(frames);
         }
     }
 
     /// So many there are.
-    pub(crate) fn recounted(&mut self, unread: i64, frames: &mut Frames) {
-        if self.world.sync.unread_notifications != unread {
-            self.world.sync.unread_notifications = unread;
-            frames.outer(&self.world.inbox());
-        }
+    fn number(&mut self, frames: &mut Frames) {
+        self.world.sync.unread_notifications = self.unread.total();
+        frames.outer(&self.world.inbox());
     }
 
     /// Some were seen, here or elsewhere.
     pub(super) fn seen(&mut self, read: &NotificationsRead, frames: &mut Frames) {
-        self.world.sync.unread_notifications = read.unread;
-        frames.outer(&self.world.inbox());
+        self.unread.read(read);
+        self.number(frames);
         if self.world.activity.is_none() {
             return;
         }

@@ -164,12 +164,17 @@ impl Viewer {
         self.lists(frames);
     }
 
-    /// Somebody else came into the open channel or left it.
+    /// Somebody else came into a channel or left it.
     pub(super) fn counted(&mut self, envelope: &Envelope, by: i64, frames: &mut Frames) {
-        if let Some(here) =
-            self.world.here.as_mut().filter(|here| Some(here.channel.id) == envelope.channel_id)
-        {
-            here.member_count = (here.member_count + by).max(0);
+        let Some(id) = envelope.channel_id else { return };
+        let here = self.world.here.as_mut().filter(|here| here.channel.id == id);
+        let is_here = here.is_some();
+        let communities = self.world.sync.communities.iter_mut();
+        let mut listed = communities.flat_map(|view| &mut view.channels);
+        for view in here.into_iter().chain(listed.find(|view| view.channel.id == id)) {
+            view.member_count = (view.member_count + by).max(0);
+        }
+        if is_here {
             self.header(frames);
         }
     }

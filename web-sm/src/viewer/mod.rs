@@ -17,9 +17,11 @@ use ajet_shared::events::{Envelope, Event, MessageDeleted, ReactionChanged};
 use ajet_shared::id::{ChannelId, UserId};
 use ajet_shared::message::{MentionKind, Message, MessageKind, ReadState};
 use ajet_shared::position::Position;
+use ajet_shared::unread::Unread;
 use bytes::Bytes;
 
 use crate::frames::Frames;
+use crate::kept::Knowledge;
 use crate::load::frame_patches;
 use crate::renderer::{CHANNEL, CONTINUED, NEW_DAY, THREAD};
 use crate::urls;
@@ -45,13 +47,17 @@ pub(crate) struct Viewer {
     upsert: bool,
     typing: Vec<Typist>,
     speech: Speech,
-    counted: inbox::Counted,
+    unread: Unread,
     badge: Badge,
     marks: Vec<Mark>,
     /// The page shows a channel that the reader may not see any more.
     gone: bool,
     /// What the page shows of the channel in places that no stream draws.
     face: Option<String>,
+    /// When the api was asked for what the page began with.
+    read_at: Instant,
+    /// The page shows what it would show if it were loaded now: nothing was guessed, nothing is missing.
+    exact: bool,
 }
 
 struct Typist {
@@ -75,12 +81,16 @@ pub(crate) struct Start {
     pub(crate) resumed: bool,
     /// The stream begins with what was missed.
     pub(crate) replaying: bool,
+    /// When the api was asked for the world; none for just now.
+    pub(crate) read_at: Option<Instant>,
 }
 
 impl Viewer {
     /// A page that shows this world.
     pub(crate) fn new(world: World, start: Start) -> Self {
         let (badge, marks) = (world.badge(), world.marks().collect());
+        let sync = &world.sync;
+        let unread = Unread::new(sync.unread_notifications, &sync.unread_notification_ids);
         Self {
             world,
             // After a break nobody knows what the page shows last.
@@ -89,11 +99,13 @@ impl Viewer {
             upsert: start.resumed,
             typing: Vec::new(),
             speech: Speech::new(start.replaying),
-            counted: inbox::Counted::default(),
+            unread,
             badge,
             marks,
             gone: start.gone,
             face: start.face,
+            read_at: start.read_at.unwrap_or_else(Instant::now),
+            exact: true,
         }
     }
 
@@ -102,6 +114,28 @@ impl Viewer {
         *self = Self::new(world, start);
         // The stream stands a little before what was read just now.
         self.upsert = true;
+    }
+
+    /// What the page knows at its end, when it has heard everything up to `heard`; none if that is of another time than what it was drawn
+    /// from. What a page has guessed is good for that page only.
+    pub(crate) fn into_knowledge(self, heard: Option<Position>) -> Option<Knowledge> {
+        if !self.exact {
+            return None;
+        }
+        let mut sync = self.world.sync;
+        sync.unread_notification_ids = self.unread.newest().collect();
+        if let Some(heard) = heard {
+            if heard.epoch != sync.cursor.epoch {
+                return None;
+            }
+            sync.cursor = sync.cursor.max(heard);
+        }
+        Some(Knowledge { sync, online: self.world.online, read_at: self.read_at })
+    }
+
+    /// Something on the page is a guess, or missing.
+    pub(crate) fn guessed(&mut self) {
+        self.exact = false;
     }
 
     /// The channel on show.
@@ -338,17 +372,26 @@ impl Viewer {
         let me = self.world.me.id;
         let Some(view) = envelope.channel_id.and_then(|id| self.view_mut(id)) else { return };
         // What the sync knew is not counted there any more.
-        let news = deleted.parent_id.is_none()
-            && deleted.author_id != me
+        let news = deleted.author_id != me
             && deleted.message_seq > view.last_read_seq
             && envelope.seq.is_some_and(|seq| seq > view.channel.last_seq);
         if !news {
             return;
         }
-        let id = view.channel.id;
-        view.unread = (view.unread - 1).max(0);
-        // The event does not tell whom the message called; there are never more calls than messages.
-        view.mentions = view.mentions.min(view.unread);
+        // The event does not tell whom the message called. In a direct message all but replies call.
+        let guessed = view.channel.name.is_some() && view.mentions > 0;
+        let (id, reply) = (view.channel.id, deleted.parent_id.is_some());
+        if !reply {
+            view.unread = (view.unread - 1).max(0);
+            // There are never more calls than messages.
+            view.mentions = view.mentions.min(view.unread);
+        }
+        if guessed {
+            self.guessed();
+        }
+        if reply {
+            return;
+        }
         self.row(id, frames);
         self.numbers(frames);
     }

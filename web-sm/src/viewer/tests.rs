@@ -413,6 +413,67 @@ fn what_one_is_told_of_is_counted_and_listed() {
 }
 
 #[test]
+fn what_was_counted_before_it_came_is_not_counted_again() {
+    let mut world = world(&["general"]);
+    let told = |read| Notification {
+        id: NotificationId::new(),
+        kind: NotificationKind::Mention,
+        community_id: None,
+        channel_id: None,
+        message_id: None,
+        actor: None,
+        read,
+        created_at: NOON,
+    };
+    let of = |notification: &Notification| {
+        Envelope::new(Event::NotificationCreated(notification.clone()), None, NOON)
+    };
+    // Committed before the page was read, published after its place in the stream.
+    let (counted, fresh) = (told(false), told(false));
+    world.sync.unread_notifications = 1;
+    world.sync.unread_notification_ids = vec![counted.id];
+    let mut stream = Stream::new(world, Start::default());
+    assert_eq!(stream.event(&of(&counted)), "");
+    assert!(stream.event(&of(&fresh)).contains(">2 unread<"));
+    // What the next stream of the page begins with.
+    let known = stream.viewer.into_knowledge(Some(Position { epoch: 1, seq: 9 })).unwrap();
+    assert_eq!(known.sync.unread_notification_ids, [fresh.id, counted.id]);
+    assert_eq!((known.sync.unread_notifications, known.sync.cursor.seq), (2, 9));
+    let mut stream = Stream::new(World::new(known.sync), Start::default());
+    assert_eq!(stream.event_at(10, &of(&fresh)), "");
+    assert!(stream.viewer.into_knowledge(Some(Position { epoch: 2, seq: 1 })).is_none());
+}
+
+#[test]
+fn what_was_guessed_is_not_handed_on() {
+    let lena = author("Lena");
+    let after_deletion = |mentions, parent_id| {
+        let mut world = world(&["general"]);
+        let view = &mut world.sync.communities[0].channels[0];
+        (view.unread, view.mentions, view.last_read_seq, view.channel.last_seq) =
+            (3, mentions, 1, 5);
+        let mut stream = Stream::new(world, Start::default());
+        let channel = stream.viewer.world.here.clone().unwrap();
+        let deleted = MessageDeleted {
+            message_id: MessageId::new(),
+            message_seq: 4,
+            parent_id,
+            author_id: lena.id,
+            deleted_at: NOON,
+        };
+        stream.event(&event(Event::MessageDeleted(deleted), &channel, 6, lena.id));
+        stream.viewer.into_knowledge(Some(Position { epoch: 1, seq: 6 })).is_some()
+    };
+    assert!(after_deletion(0, None), "nothing to guess");
+    assert!(after_deletion(0, Some(MessageId::new())));
+    assert!(!after_deletion(1, None), "perhaps it was the one that called");
+    assert!(!after_deletion(1, Some(MessageId::new())), "replies call, too");
+    let mut stream = Stream::new(world(&["general"]), Start::default());
+    stream.viewer.guessed();
+    assert!(stream.viewer.into_knowledge(None).is_none());
+}
+
+#[test]
 fn typing_is_shown_and_forgotten() {
     let (lena, mut stream) = (author("Lena"), Stream::new(world(&["general"]), Start::default()));
     let channel = stream.viewer.world.here.clone().unwrap();

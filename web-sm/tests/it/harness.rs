@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ajet_shared::bus::{Bus, Outgoing};
@@ -17,8 +18,10 @@ use ajet_shared::position::Position;
 use ajet_shared::problem::Problem;
 use ajet_shared::sync::{CommunityView, Sync};
 use ajet_shared::user::{Author, Me, User, UserKind};
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::StreamExt as _;
@@ -41,8 +44,17 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) http: reqwest::Client,
     pub(crate) known: Known,
+    asked: Asked,
     shutdown: CancellationToken,
     folder: tempfile::TempDir,
+}
+
+/// The paths that the stand-in api was asked for.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+async fn count(State(asked): State<Asked>, request: Request, next: Next) -> Response {
+    asked.lock().unwrap().push(request.uri().path().to_owned());
+    next.run(request).await
 }
 
 /// What the stand-in api answers.
@@ -74,7 +86,8 @@ impl World {
         let known = Known::new(bus.clone(), messages);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = listener.local_addr().unwrap();
-        let router = known.clone().routes();
+        let asked = Asked::default();
+        let router = known.clone().routes().layer(from_fn_with_state(asked.clone(), count));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let config = ajet_web_sm::Config {
@@ -92,7 +105,7 @@ impl World {
             .no_proxy()
             .build()
             .unwrap();
-        let world = Self { nats, nats_url, bus, address, http, known, shutdown, folder };
+        let world = Self { nats, nats_url, bus, address, http, known, asked, shutdown, folder };
         eventually("the service is ready", async || {
             world
                 .http
@@ -115,6 +128,22 @@ impl World {
     pub(crate) async fn restart_nats(&mut self) {
         let (_, port) = self.nats_url.rsplit_once(':').unwrap();
         (self.nats, _) = start_nats(&self.folder, port).await;
+    }
+
+    /// What the api was asked for since the last time.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    /// Waits until so many streams are open.
+    pub(crate) async fn streams(&self, open: usize) {
+        let (url, wanted) =
+            (format!("http://{}/metrics", self.address), format!("hub_connections {open}\n"));
+        eventually("so many streams are open", async || {
+            let metrics = self.http.get(&url).send().await.unwrap().text().await.unwrap();
+            metrics.contains(&wanted)
+        })
+        .await;
     }
 
     /// The service is asked to stop.
@@ -390,6 +419,7 @@ async fn sync(State(known): State<Known>, headers: HeaderMap) -> Result<Json<Syn
         }],
         dms: Vec::new(),
         unread_notifications: 0,
+        unread_notification_ids: Vec::new(),
     }))
 }
 

@@ -12,7 +12,8 @@ async fn a_stream_goes_on_where_the_page_ended() {
     let (between, _) = world.write(4, "in between").await;
     let mut stream = world.stream(&page, None).await;
     let text = stream.until(&format!("id=\"message-{between}\"")).await;
-    assert!(text.starts_with("retry: "));
+    let (retry, rest) = text.split_once('\n').unwrap();
+    assert!(retry.starts_with("retry: ") && rest.starts_with(": "), "{text}");
     assert!(text.find("{\"status\":\"live\"}") < text.find("#messages"), "live comes first");
     assert!(!text.contains("_goto"), "the page is right as it is: {text}");
     assert!(text.contains("data: selector #messages\ndata: mode append"));
@@ -40,6 +41,42 @@ async fn a_broken_stream_brings_what_was_missed_and_no_more() {
         text.find(&format!("data: selector #message-{missed}\ndata: mode remove"))
             < text.find("#messages")
     );
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_asks_the_api_for_nothing_and_misses_nothing() {
+    let world = World::start(1).await;
+    let page = world.page().await;
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        let mut stream = world.stream(&page, None).await;
+        stream.until("{\"status\":\"live\"}").await;
+        streams.push(stream);
+    }
+    let (_, position) = world.write(2, "seen").await;
+    for stream in &mut streams {
+        stream.until(&format!("id: {position}\n")).await;
+    }
+    drop(streams);
+    world.streams(0).await;
+    let (missed, _) = world.write(3, "missed").await;
+    world.asked();
+    for _ in 0..4 {
+        let mut stream = world.stream(&page, Some(position)).await;
+        let text = stream.until(&format!("id=\"message-{missed}\"")).await;
+        let live = text.find("{\"status\":\"live\"}").unwrap();
+        assert!(live < text.find("id=\"channel-header\"").unwrap(), "{text}");
+        // What the page before it had heard is counted, what was missed is, too, and nothing twice.
+        assert!(text.contains("{\"_badge\":2,\"_here\":2}"), "{text}");
+        assert!(!text.contains("{\"_badge\":3"), "{text}");
+        drop(stream);
+        world.streams(0).await;
+    }
+    assert_eq!(world.asked(), [""; 0]);
+    // A place in the stream that it cannot have heard of: everything is read anew.
+    let mut stream = world.stream(&page, Some(Position { epoch: 9, seq: 1 })).await;
+    stream.until("\"_resync\"").await;
+    assert!(world.asked().iter().any(|path| path == "/api/sync"));
 }
 
 #[tokio::test]

@@ -255,10 +255,6 @@ async fn the_activity_list_shows_what_was_written_and_grows() {
     world.tell(Event::NotificationCreated(news.clone())).await;
     let text = stream.until("selector #notification-list").await;
     assert!(text.contains("mode prepend") && text.contains(">1 unread<"), "{text}");
-    // The stand-in has counted it before: so shortly after the page was read, the api has the last word.
-    let counted = &text[text.rfind("id=\"inbox-nav\"").unwrap()..];
-    let counted = counted.split("\n\n").next().unwrap();
-    assert!(!counted.contains("unread<"), "{counted}");
     let read = NotificationsRead { ids: Some(vec![news.id]), unread: 0 };
     world.tell(Event::NotificationRead(read)).await;
     stream.until(&format!("selector #notification-{} .dot", news.id)).await;

@@ -2,6 +2,7 @@
 
 use ajet_shared::id::{ChannelId, CommunityId};
 use ajet_shared::sync::Sync;
+use ajet_shared::unread::Unread;
 use ajet_shared::user::Author;
 
 use super::super::event::{Ask, Effect, Part};
@@ -48,7 +49,7 @@ pub(super) fn synced(model: &mut Model, sync: Sync) {
             entry.opened_at = at;
         }
     }
-    model.activity.unread = sync.unread_notifications;
+    model.activity.unread = Unread::new(sync.unread_notifications, &sync.unread_notification_ids);
     let communities: Vec<CommunityId> =
         model.communities.iter().map(|entry| entry.community.id).collect();
     if model.community.is_none_or(|id| !communities.contains(&id)) {

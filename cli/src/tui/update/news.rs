@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use ajet_shared::events::{Notification, NotificationKind, NotificationsRead};
 use ajet_shared::id::{ChannelId, MessageId, NotificationId};
 use ajet_shared::message::{Message, ReadState};
+use ajet_shared::unread::Unread;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::super::event::{Ask, Effect, NOTIFICATIONS};
@@ -57,8 +58,9 @@ pub(super) fn loaded(model: &mut Model, notifications: Vec<Notification>) {
 
 /// Every notification there is is known: the counters follow from them, whatever came twice.
 fn recount(model: &mut Model) {
-    let unread = model.activity.items.iter().filter(|item| !item.notification.read).count();
-    model.activity.unread = i64::try_from(unread).unwrap_or(i64::MAX);
+    let unread = model.activity.items.iter().map(|item| &item.notification);
+    let unread: Vec<_> = unread.filter(|one| !one.read).map(|one| one.id).collect();
+    model.activity.unread = Unread::new(i64::try_from(unread.len()).unwrap_or(i64::MAX), &unread);
     let counts = unread_mentions(&model.activity);
     for (id, entry) in model.channels.iter_mut().filter(|(_, entry)| !entry.is_dm()) {
         entry.view.mentions = counts.get(id).copied().unwrap_or(0);
@@ -120,16 +122,17 @@ pub(super) fn excerpt(model: &mut Model, message: &Message) {
 
 /// A notification came.
 pub(super) fn created(model: &mut Model, notification: Notification) {
+    // It may have been counted before it came by the stream, and be new to the list all the same; or the other way round.
+    let is_news = model.activity.unread.created(&notification);
     if model.activity.items.iter().any(|item| item.notification.id == notification.id) {
         return;
     }
-    if !notification.read {
-        model.activity.unread += 1;
-        if !model.focused {
-            model.push(Effect::Bell);
-        }
+    if is_news && !notification.read && !model.focused {
+        model.push(Effect::Bell);
     }
-    let mentioned = unread_mention(&notification).and_then(|id| model.channels.get_mut(&id));
+    let mentioned = unread_mention(&notification)
+        .filter(|_| is_news)
+        .and_then(|id| model.channels.get_mut(&id));
     if let Some(entry) = mentioned.filter(|entry| !entry.is_dm()) {
         entry.view.mentions += 1;
     }
@@ -151,7 +154,7 @@ pub(super) fn read(model: &mut Model, read: &NotificationsRead) {
             item.notification.read = true;
         }
     }
-    model.activity.unread = read.unread;
+    model.activity.unread.read(read);
     // Not one less for each: the counters of the channel may have come before, and know of it.
     let left = unread_mentions(&model.activity);
     for id in channels {
@@ -209,7 +212,7 @@ fn mark_selected(model: &mut Model) {
         return model.say(Tone::Info, "It is marked read already");
     };
     model.ask(Ask::ReadNotifications(Some(vec![id])));
-    let unread = (model.activity.unread - 1).max(0);
+    let unread = (model.activity.unread.total() - 1).max(0);
     read(model, &NotificationsRead { ids: Some(vec![id]), unread });
 }
 
@@ -262,7 +265,7 @@ fn read_thread(model: &mut Model) {
         return;
     }
     let seen = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    let unread = (model.activity.unread - seen).max(0);
+    let unread = (model.activity.unread.total() - seen).max(0);
     model.ask(Ask::ReadNotifications(Some(ids.clone())));
     read(model, &NotificationsRead { ids: Some(ids), unread });
 }

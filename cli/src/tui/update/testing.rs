@@ -149,6 +149,7 @@ impl Scene {
             }],
             dms: vec![dm],
             unread_notifications: 0,
+            unread_notification_ids: Vec::new(),
         };
         let mut scene = Self {
             model,

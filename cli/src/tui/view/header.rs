@@ -92,7 +92,7 @@ pub(crate) fn activity(model: &Model, theme: Theme, area: Rect, beside: bool, bu
     let (name, unread) = if model.activity.threads_only {
         ("Threads", i64::try_from(model.unread_threads()).unwrap_or(0))
     } else {
-        ("Activity", model.activity.unread)
+        ("Activity", model.activity.unread.total())
     };
     x = put(buffer, (x, y), right, name, bold);
     if unread > 0 {

@@ -136,7 +136,7 @@ fn entry(model: &Model, theme: Theme, row: &ListRow) -> Entry {
             shortcut("Threads", model.unread_threads(), pane_is_threads(model, true), theme)
         }
         ListRow::Activity => {
-            let unread = usize::try_from(model.activity.unread).unwrap_or(0);
+            let unread = usize::try_from(model.activity.unread.total()).unwrap_or(0);
             shortcut("Activity", unread, pane_is_threads(model, false), theme)
         }
         ListRow::Section(section) => section_entry(model, *section, theme),

@@ -8,6 +8,7 @@ use ajet_shared::community::{Community, Role as Rank};
 use ajet_shared::events::{Notification, NotificationKind};
 use ajet_shared::id::{ChannelId, ClientMessageId, CommunityId, MessageId, NotificationId, UserId};
 use ajet_shared::message::{Attachment, Mention, MentionKind, Message, MessageKind, ReactionCount};
+use ajet_shared::unread::Unread;
 use ajet_shared::user::{Author, UserKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -347,7 +348,7 @@ pub(super) fn world() -> Model {
     model.channels = channels;
     model.people = people;
     model.open = Some(open);
-    model.activity.unread = 4;
+    model.activity.unread = Unread::new(4, &[]);
     model.mode = Mode::Message;
     model.connection = Connection::Live;
     model.drafts.insert(Place::channel(id(6)), "draft".to_owned());

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 
-use super::world::{World, drain, member, sync};
-use crate::events::{Event, MemberScope};
-use crate::hub::ResyncReason;
-use crate::hub::connection::in_order;
+use super::world::{World, channel, drain, member, sync};
+use crate::channel::Visibility;
+use crate::events::{ChannelChanged, Event, MemberScope};
 use crate::hub::delivery::Scope;
+use crate::hub::replay::in_order;
+use crate::hub::{CloseReason, ResyncReason};
 use crate::id::{ChannelId, CommunityId, UserId};
 use crate::position::Position;
 
@@ -38,6 +39,7 @@ fn what_was_handed_out_early_is_there_for_those_who_come_before_its_place() {
 
     // What the second reader begins with: the early one first, although its place in the stream is the last.
     let replay = in_order(
+        Position { epoch: 1, seq: 0 },
         world.state.early().cloned().collect(),
         world.state.ring.after(0).cloned().collect(),
     );
@@ -63,7 +65,7 @@ fn lost_events_put_the_rights_of_their_readers_in_doubt() {
             sync(user, Position { epoch: 1, seq: 0 }, &HashMap::from([(community, channels)]), &[])
         };
         world.sit(&of(ada, vec![room]), None, None);
-        world.sit(&of(bob, vec![]), Some(room), None);
+        let guest = world.sit(&of(bob, vec![]), Some(room), None);
         world.sit(&of(eve, vec![other]), None, None);
         for channel in [room, other] {
             world.state.rosters.learn(channel, [ada].into_iter());
@@ -74,7 +76,8 @@ fn lost_events_put_the_rights_of_their_readers_in_doubt() {
             world.state.resync_channel(room, ResyncReason::Gap);
         }
         let asked = world.doubts.iter().map(|doubt| doubt.notified().now_or_never().is_some());
-        assert_eq!(asked.collect::<Vec<_>>(), [true, true, everybody]);
+        assert_eq!(asked.collect::<Vec<_>>(), [true; 3], "what is missing may have let anybody in");
+        assert_eq!(guest.closed(), Some(CloseReason::Aged), "it comes back, and is looked at anew");
         let known = [room, other].map(|channel| world.state.rosters.contains(channel, ada));
         assert_eq!(known, [false, !everybody]);
     }
@@ -89,7 +92,7 @@ fn whoever_lost_a_place_without_its_event_draws_anew() {
     let queue = world.sit(&sync(ada, start, &places(vec![room]), &[]), None, None);
     world.write(Some(community), room);
     let now = world.state.position;
-    world.state.reconcile(ada, &sync(ada, now, &places(vec![]), &[]));
+    world.state.reconcile(ada, &sync(ada, now, &places(vec![]), &[]), world.state.era());
     assert_eq!(drain(&queue), ["membership"]);
     world.write(Some(community), room);
     // Its event, which comes after all, takes away nothing more.
@@ -98,7 +101,7 @@ fn whoever_lost_a_place_without_its_event_draws_anew() {
         Event::MemberRemoved(member(MemberScope::Channel, ada)),
     );
     let now = world.state.position;
-    world.state.reconcile(ada, &sync(ada, now, &places(vec![]), &[]));
+    world.state.reconcile(ada, &sync(ada, now, &places(vec![]), &[]), world.state.era());
     assert_eq!(drain(&queue), ["event"]);
 }
 
@@ -117,4 +120,204 @@ fn an_early_event_about_somebody_is_not_the_last_word() {
     world.sit(&start, None, None);
     let asked = world.doubts.iter().map(|doubt| doubt.notified().now_or_never());
     assert_eq!(asked.collect::<Vec<_>>(), [Some(()); 2], "those who were there and who comes now");
+}
+
+#[test]
+fn an_answer_from_before_everything_began_anew_undoes_no_kick() {
+    let mut world = World::new();
+    let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+    let start = sync(ada, world.state.position, &HashMap::from([(community, vec![room])]), &[]);
+    let first = world.sit(&start, None, None);
+    let era = world.state.era();
+    world.happen(
+        Scope::Channel(Some(community), room),
+        Event::MemberRemoved(member(MemberScope::Channel, ada)),
+    );
+    world.state.restart(Position { epoch: 2, seq: 0 }, ResyncReason::Epoch);
+    world.state.reconcile(ada, &start, era);
+    // Somebody may even come with it.
+    let second = world.sit(&start, None, None);
+    world.release(ada);
+    assert_eq!(drain(&first), ["epoch"]);
+    world.write(Some(community), room);
+    assert_eq!((drain(&first), drain(&second)), (vec![], vec![]));
+}
+
+#[test]
+fn a_channel_that_was_made_private_lately_takes_no_guests() {
+    let mut world = World::new();
+    let (community, room) = (CommunityId::new(), ChannelId::new());
+    assert!(!world.state.is_closed(room));
+    for visibility in [Visibility::Private, Visibility::Public] {
+        let channel = channel(room, Some(community), visibility);
+        let change = ChannelChanged { channel, member_ids: vec![] };
+        world.happen(Scope::Channel(Some(community), room), Event::ChannelUpdated(change));
+        assert_eq!(world.state.is_closed(room), visibility == Visibility::Private);
+    }
+}
+
+/// The event of the channel overtook that of the community, so it was not believed; the page was told all the same.
+#[test]
+fn what_came_between_a_join_and_its_belief_is_not_lost() {
+    for by_another_stream in [false, true] {
+        let mut world = World::new();
+        let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+        let queue = world.sit(&sync(ada, world.state.position, &HashMap::new(), &[]), None, None);
+        world.happen(
+            Scope::Channel(Some(community), room),
+            Event::MemberJoined(member(MemberScope::Channel, ada)),
+        );
+        world.write(Some(community), room);
+        assert!(drain(&queue).is_empty(), "the cursor stays before what may be the reader's");
+        let places = HashMap::from([(community, vec![room])]);
+        let answer = sync(ada, world.state.position, &places, &[]);
+        if by_another_stream {
+            let other = world.sit(&answer, None, None);
+            assert!(drain(&other).is_empty());
+        } else {
+            world.state.reconcile(ada, &answer, world.state.era());
+        }
+        world.release(ada);
+        assert_eq!(drain(&queue), ["membership"]);
+    }
+}
+
+#[test]
+fn an_answer_older_than_what_is_remembered_undoes_no_kick() {
+    let mut world = World::new();
+    let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+    let start = sync(ada, world.state.position, &HashMap::from([(community, vec![room])]), &[]);
+    let first = world.sit(&start, None, None);
+    world.happen(
+        Scope::Channel(Some(community), room),
+        Event::MemberRemoved(member(MemberScope::Channel, ada)),
+    );
+    // Everything begins anew without a new epoch.
+    world.state.restart(world.state.position, ResyncReason::Window);
+    world.release(ada);
+    drain(&first);
+    let second = world.sit(&start, None, None);
+    world.write(Some(community), room);
+    assert_eq!((drain(&first), drain(&second)), (vec![], vec![]));
+    let asked = world.doubts.iter().map(|doubt| doubt.notified().now_or_never());
+    assert_eq!(asked.collect::<Vec<_>>(), [Some(()); 2], "the api has the last word");
+}
+
+#[test]
+fn what_an_event_leaves_open_is_open_for_who_comes_after_it_too() {
+    let mut world = World::new();
+    let (community, ada) = (CommunityId::new(), UserId::new());
+    let start = sync(ada, world.state.position, &HashMap::new(), &[]);
+    world.happen(
+        Scope::Community(community),
+        Event::MemberJoined(member(MemberScope::Community, ada)),
+    );
+    let token = World::token("Bearer ada");
+    world.sit_with(&token, &start, None, None);
+    assert!(world.doubts[0].notified().now_or_never().is_some());
+    assert!(world.state.known(&token, Instant::now()).is_none());
+}
+
+#[test]
+fn a_guest_who_was_let_in_before_something_was_lost_is_looked_at_anew() {
+    let mut world = World::new();
+    let [room, other] = [(); 2].map(|()| ChannelId::new());
+    let looked = world.state.losses();
+    world.state.resync_channel(other, ResyncReason::Gap);
+    assert!(!world.state.has_lost(room, looked));
+    world.state.resync_channel(room, ResyncReason::Gap);
+    assert!(world.state.has_lost(room, looked));
+    let looked = world.state.losses();
+    assert!(!world.state.has_lost(room, looked));
+    world.state.restart(Position { epoch: 2, seq: 0 }, ResyncReason::Epoch);
+    assert!(world.state.has_lost(room, looked));
+}
+
+/// Somebody is let into a room by an event that was lost: the stream says nothing of it, and moves no cursor past what follows.
+#[test]
+fn a_join_that_was_lost_leaves_no_hole_behind_the_cursor() {
+    for everything in [false, true] {
+        let mut world = World::new();
+        let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+        let places = |channels| HashMap::from([(community, channels)]);
+        let queue = world.sit(&sync(ada, world.state.position, &places(vec![]), &[]), None, None);
+        if everything {
+            world.state.restart(Position { epoch: 2, seq: 0 }, ResyncReason::Epoch);
+        } else {
+            world.state.resync_channel(room, ResyncReason::Gap);
+        }
+        world.write(Some(community), room);
+        world.happen(Scope::Community(community), World::message(ChannelId::new()));
+        assert!(drain(&queue).is_empty());
+        let answer = sync(ada, world.state.position, &places(vec![room]), &[]);
+        world.state.reconcile(ada, &answer, world.state.era());
+        world.release(ada);
+        assert_eq!(drain(&queue), [if everything { "epoch" } else { "membership" }]);
+        world.write(Some(community), room);
+        assert_eq!(drain(&queue), ["message"]);
+    }
+}
+
+/// The first stream did not believe the join, because nobody knew of the community. With the answer that the second one brings the same
+/// event is believed: the first has missed what followed it.
+#[test]
+fn what_a_second_stream_brings_to_light_is_not_kept_from_the_first() {
+    let mut world = World::new();
+    let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+    let nothing = sync(ada, world.state.position, &HashMap::new(), &[]);
+    let first = world.sit(&nothing, None, None);
+    let answer = sync(ada, world.state.position, &HashMap::from([(community, vec![])]), &[]);
+    let scope = Scope::Channel(Some(community), room);
+    world.happen(scope, Event::MemberJoined(member(MemberScope::Channel, ada)));
+    world.write(Some(community), room);
+    world.release(ada);
+    assert_eq!(drain(&first), ["event"]);
+    world.sit(&answer, None, None);
+    world.release(ada);
+    assert_eq!(drain(&first), ["membership"]);
+}
+
+/// The events after the answer say too little: whoever comes with it is asked about once more, and waits.
+#[test]
+fn a_join_that_cannot_be_believed_is_asked_about_even_if_it_came_before_the_reader() {
+    let mut world = World::new();
+    let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+    let old = sync(ada, world.state.position, &HashMap::new(), &[]);
+    let scope = Scope::Channel(Some(community), room);
+    world.happen(scope, Event::MemberJoined(member(MemberScope::Channel, ada)));
+    let queue = world.sit(&old, None, None);
+    assert!(world.doubts[0].notified().now_or_never().is_some());
+    world.write(Some(community), room);
+    let now = sync(ada, world.state.position, &HashMap::from([(community, vec![room])]), &[]);
+    world.state.reconcile(ada, &now, world.state.era());
+    world.release(ada);
+    assert_eq!(drain(&queue), ["membership"]);
+}
+
+#[test]
+fn what_waited_for_an_answer_is_looked_at_once_more() {
+    let mut world = World::new();
+    let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+    let places = HashMap::from([(community, vec![room])]);
+    let queue = world.sit(&sync(ada, world.state.position, &places, &[]), None, None);
+    let other = Event::MemberJoined(member(MemberScope::Community, ada));
+    world.happen(Scope::Community(CommunityId::new()), other);
+    world.write(Some(community), room);
+    let kick = Event::MemberRemoved(member(MemberScope::Channel, ada));
+    world.happen(Scope::Channel(Some(community), room), kick);
+    let before = world.state.doubts(ada) - 1;
+    world.state.release(ada, before);
+    assert!(drain(&queue).is_empty(), "an answer to an older question");
+    world.release(ada);
+    assert_eq!(drain(&queue), ["event", "event"], "the join and the kick, not the message");
+}
+
+#[test]
+fn whoever_comes_back_from_before_a_hole_draws_anew() {
+    let mut world = World::new();
+    let dm = ChannelId::new();
+    world.write(None, dm);
+    world.state.resync_channel(dm, ResyncReason::Gap);
+    world.write(None, dm);
+    assert_eq!([0, 1, 2].map(|seq| world.state.has_hole(seq)), [true, true, false]);
 }

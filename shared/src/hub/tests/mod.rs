@@ -1,6 +1,9 @@
 //! Who gets what, over random histories and without a server.
 
 mod doubts;
+mod following;
+mod kept;
+mod property;
 mod world;
 
 use std::collections::{HashMap, HashSet};
@@ -20,7 +23,7 @@ use crate::events::{
 };
 use crate::id::{ChannelId, CommunityId, MessageId, SessionId, UserId};
 use crate::position::Position;
-use crate::sync::Sync;
+use crate::sync::Reach;
 use world::{World, channel, drain, member, message, person, sync};
 
 /// What ends a visit.
@@ -41,7 +44,7 @@ fn messages_reach_exactly_the_members_at_their_place_in_the_stream() {
         let mut joined: HashSet<(UserId, ChannelId)> = HashSet::new();
         let mut inside: HashSet<(UserId, CommunityId)> = HashSet::new();
         // What the api would have answered at each position.
-        let mut answers: Vec<HashMap<UserId, Sync>> = Vec::new();
+        let mut answers: Vec<HashMap<UserId, Reach>> = Vec::new();
         let answer = |at: Position,
                       inside: &HashSet<(UserId, CommunityId)>,
                       joined: &HashSet<(UserId, ChannelId)>| {
@@ -97,7 +100,7 @@ fn messages_reach_exactly_the_members_at_their_place_in_the_stream() {
                     // An old answer arrives, for a stream that is open or for a new one.
                     let old = answers.choose(&mut random).unwrap()[&user].clone();
                     if random.random_bool(0.5) {
-                        world.state.reconcile(user, &old);
+                        world.state.reconcile(user, &old, world.state.era());
                     } else {
                         world.sit(&old, None, None);
                     }
@@ -108,6 +111,9 @@ fn messages_reach_exactly_the_members_at_their_place_in_the_stream() {
                     world.state.detach(who, id);
                 }
                 _ => {
+                    for user in &people {
+                        world.release(*user);
+                    }
                     world.seats.iter().for_each(|(_, _, queue)| drop(drain(queue)));
                     world.write(Some(community), channel);
                     for (who, _, queue) in &world.seats {
@@ -139,7 +145,7 @@ fn nothing_comes_after_a_kick_but_the_kick() {
     );
     world.write(Some(community), room);
     // The answer of the api from before the kick does not undo it.
-    world.state.reconcile(ada, &start);
+    world.state.reconcile(ada, &start, world.state.era());
     world.write(Some(community), room);
     assert_eq!(drain(&queue), ["event"]);
 }
@@ -278,6 +284,8 @@ fn a_new_epoch_empties_the_past_and_tells_everybody() {
     let queue = world.sit(&sync(ada, world.state.position, &HashMap::new(), &[dm]), None, None);
     world.write(None, dm);
     world.state.restart(Position { epoch: 2, seq: 100 }, ResyncReason::Epoch);
+    assert!(drain(&queue).is_empty(), "before the api has said what may be seen");
+    world.release(ada);
     assert_eq!(drain(&queue), ["epoch"]);
     assert_eq!((world.state.ring.floor(), world.state.ring.after(0).count()), (100, 0));
     world.write(None, dm);
@@ -360,7 +368,7 @@ fn whoever_gains_a_channel_without_its_event_draws_anew_if_something_was_missed(
         if written {
             world.write(Some(community), room);
         }
-        world.state.reconcile(ada, &sync(ada, start, &places(vec![room]), &[]));
+        world.state.reconcile(ada, &sync(ada, start, &places(vec![room]), &[]), world.state.era());
         world.write(Some(community), room);
         let expected: &[&str] = if written { &["membership"] } else { &["message"] };
         assert_eq!(drain(&queue), expected);

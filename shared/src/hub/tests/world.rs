@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -9,16 +10,17 @@ use tokio::sync::Notify;
 
 use super::super::delivery::Scope;
 use super::super::queue::{Item, Next, Queue};
+use super::super::sessions::Token;
 use super::super::state::{Seat, State};
 use super::super::{Delivery, Renderer, RevalidateError};
-use crate::channel::{Channel, ChannelKind, ChannelView, NotifyLevel, Visibility};
-use crate::community::{Community, Role};
+use crate::channel::{Channel, ChannelKind, Visibility};
+use crate::client::HeaderValue;
 use crate::events::{Envelope, Event, MemberChanged, MemberScope};
 use crate::id::{ChannelId, ClientMessageId, CommunityId, MessageId, SessionId, UserId};
 use crate::message::{Message, MessageKind};
 use crate::position::Position;
-use crate::sync::{CommunityView, Sync};
-use crate::user::{Author, Me, User, UserKind};
+use crate::sync::{CommunityReach, DirectReach, Reach};
+use crate::user::{Author, UserKind};
 
 /// Shows nothing; these tests look at who gets an event, not at its bytes.
 pub(super) struct Plain;
@@ -86,55 +88,22 @@ pub(super) fn member(scope: MemberScope, user_id: UserId) -> MemberChanged {
     MemberChanged { scope, user_id, user: person(user_id), role: None, channel: None }
 }
 
+/// What the api would answer at `cursor`.
 pub(super) fn sync(
     user_id: UserId,
     cursor: Position,
     communities: &HashMap<CommunityId, Vec<ChannelId>>,
     dms: &[ChannelId],
-) -> Sync {
-    let view = |id, community| ChannelView {
-        channel: channel(id, community, Visibility::Private),
-        joined: true,
-        member_count: 1,
-        last_read_seq: 0,
-        unread: 0,
-        mentions: 0,
-        notify_level: NotifyLevel::All,
-        members: Vec::new(),
-    };
-    Sync {
+) -> Reach {
+    Reach {
         cursor,
-        me: Me {
-            user: User {
-                id: user_id,
-                username: "p".to_owned(),
-                display_name: "P".to_owned(),
-                avatar_url: None,
-                kind: UserKind::Human,
-                status_text: None,
-                status_emoji: None,
-                online: true,
-                created_at: OffsetDateTime::UNIX_EPOCH,
-            },
-            email: None,
-        },
+        me: person(user_id),
         session_id: None,
         communities: communities
             .iter()
-            .map(|(id, channels)| CommunityView {
-                community: Community {
-                    id: *id,
-                    name: "C".to_owned(),
-                    slug: "c".to_owned(),
-                    members_may_invite: false,
-                    created_at: OffsetDateTime::UNIX_EPOCH,
-                },
-                role: Role::Member,
-                channels: channels.iter().map(|channel| view(*channel, Some(*id))).collect(),
-            })
+            .map(|(id, channels)| CommunityReach { id: *id, channels: channels.clone() })
             .collect(),
-        dms: dms.iter().map(|id| view(*id, None)).collect(),
-        unread_notifications: 0,
+        dms: dms.iter().map(|id| DirectReach { id: *id, members: Vec::new() }).collect(),
     }
 }
 
@@ -154,32 +123,79 @@ impl World {
         Self { state, renderer: Arc::new(Plain), seats: Vec::new(), doubts: Vec::new() }
     }
 
+    /// Somebody opens a stream with a token of its own.
     pub(super) fn sit(
         &mut self,
-        sync: &Sync,
+        reach: &Reach,
         guest_of: Option<ChannelId>,
         session_id: Option<SessionId>,
     ) -> Arc<Queue<Plain>> {
-        let queue = Arc::new(Queue::new());
-        let id = self.state.next_id();
-        let doubt = Arc::new(Notify::new());
-        let seat = Seat {
-            id,
-            queue: queue.clone(),
+        let token = format!("Bearer {}", self.state.next_id());
+        self.sit_with(&Self::token(&token), reach, guest_of, session_id)
+    }
+
+    pub(super) fn token(text: &str) -> Token {
+        Token::new(&HeaderValue::from_str(text).unwrap())
+    }
+
+    pub(super) fn sit_with(
+        &mut self,
+        token: &Token,
+        reach: &Reach,
+        guest_of: Option<ChannelId>,
+        session_id: Option<SessionId>,
+    ) -> Arc<Queue<Plain>> {
+        let seat = self.seat(token, guest_of, session_id);
+        let (id, queue, doubt) = (seat.id, seat.queue.clone(), seat.doubt.clone());
+        self.state.attach(reach.me.id, seat, reach);
+        self.doubts.push(doubt);
+        self.seats.push((reach.me.id, id, queue.clone()));
+        queue
+    }
+
+    /// Somebody comes back whom the hub knows; none if it has to ask.
+    pub(super) fn come_back(&mut self, token: &Token) -> Option<Arc<Queue<Plain>>> {
+        let session = self.state.known(token, Instant::now())?;
+        let (me, session_id) = (session.me.clone(), session.session_id);
+        let seat = self.seat(token, None, session_id);
+        let (id, queue) = (seat.id, seat.queue.clone());
+        self.state.rejoin(me.id, seat, &me);
+        self.seats.push((me.id, id, queue.clone()));
+        Some(queue)
+    }
+
+    /// The api has answered whatever was asked about somebody.
+    pub(super) fn release(&mut self, user_id: UserId) {
+        self.state.release(user_id, self.state.doubts(user_id));
+    }
+
+    /// All streams of somebody break off.
+    pub(super) fn leave(&mut self, user_id: UserId) {
+        for (_, id, _) in self.seats.extract_if(.., |(who, ..)| *who == user_id) {
+            self.state.detach(user_id, id);
+        }
+    }
+
+    fn seat(
+        &mut self,
+        token: &Token,
+        guest_of: Option<ChannelId>,
+        session_id: Option<SessionId>,
+    ) -> Seat<Plain> {
+        Seat {
+            id: self.state.next_id(),
+            queue: Arc::new(Queue::new()),
+            token: token.clone(),
             session_id,
             guest_of,
-            doubt: doubt.clone(),
+            doubt: self.state.doubt_of(token),
             members: Arc::new(|_| Box::pin(async { Err(RevalidateError::SignedOut) })),
-        };
-        self.state.attach(sync.me.user.id, seat, sync);
-        self.doubts.push(doubt);
-        self.seats.push((sync.me.user.id, id, queue.clone()));
-        queue
+        }
     }
 
     pub(super) fn happen(&mut self, scope: Scope, event: Event) -> Position {
         let delivery = self.delivery(scope, event);
-        self.state.hand_out(delivery, std::time::Instant::now());
+        self.state.hand_out(delivery, Instant::now());
         self.state.position
     }
 

@@ -196,13 +196,13 @@ fn notifications_ring_while_nobody_looks_and_lead_to_their_message() {
     };
     scene.happen(scene.general, Wire::NotificationCreated(notification.clone()));
     assert!(scene.effects.contains(&Effect::Bell));
-    assert_eq!(scene.model.activity.unread, 1);
+    assert_eq!(scene.model.activity.unread.total(), 1);
     scene.keys(&["Ctrl-N"]);
     assert!(matches!(scene.model.pane, Some(Pane::Activity)));
     scene.answer(Ask::Notifications, Reply::Notifications(vec![notification.clone()]));
     scene.keys(&["Enter"]);
     assert!(scene.asked(|ask| *ask == Ask::ReadNotifications(Some(vec![notification.id]))));
-    assert_eq!(scene.model.activity.unread, 0);
+    assert_eq!(scene.model.activity.unread.total(), 0);
     assert_eq!(selected(&scene).as_deref(), Some("message 2"));
 }
 

@@ -4,6 +4,7 @@ use ajet_shared::command::{AnswerKind, CommandAnswer};
 use ajet_shared::events::{Event as Wire, Notification, NotificationKind, NotificationsRead};
 use ajet_shared::id::{ClientMessageId, MessageId, NotificationId};
 use ajet_shared::message::ReadState;
+use ajet_shared::unread::Unread;
 
 use super::super::super::event::{Ask, Event, Reply};
 use super::super::super::places::Place;
@@ -44,7 +45,7 @@ fn reading_a_thread_reads_what_i_was_told_of_it() {
     for one in [&called, &answered, &elsewhere] {
         scene.happen(scene.general, Wire::NotificationCreated(one.clone()));
     }
-    assert_eq!((mentions(&scene), scene.model.activity.unread), (1, 3));
+    assert_eq!((mentions(&scene), scene.model.activity.unread.total()), (1, 3));
     scene.happen(scene.general, Wire::MessageCreated(reply.clone()));
     scene.loaded(place, vec![reply]);
     scene.give(Event::Focus(false));
@@ -62,7 +63,22 @@ fn reading_a_thread_reads_what_i_was_told_of_it() {
         })
         .collect();
     assert_eq!(marks, [Ask::ReadNotifications(Some(vec![answered.id, called.id]))]);
-    assert_eq!((mentions(&scene), scene.model.activity.unread), (0, 1));
+    assert_eq!((mentions(&scene), scene.model.activity.unread.total()), (0, 1));
+}
+
+#[test]
+fn what_was_counted_at_the_start_is_not_counted_when_it_comes() {
+    let mut scene = Scene::new();
+    let before = notification(&scene, NotificationKind::Mention, MessageId::new());
+    let fresh = notification(&scene, NotificationKind::Mention, MessageId::new());
+    // Committed before the first answer was read, told after its place in the stream.
+    scene.model.activity.unread = Unread::new(1, &[before.id]);
+    scene.model.channels.get_mut(&scene.general).unwrap().view.mentions = 1;
+    for one in [&before, &fresh, &fresh] {
+        scene.happen(scene.general, Wire::NotificationCreated(one.clone()));
+    }
+    assert_eq!((mentions(&scene), scene.model.activity.unread.total()), (2, 2));
+    assert_eq!(scene.model.activity.items.len(), 2, "the list has both");
 }
 
 #[test]
@@ -103,7 +119,7 @@ fn a_list_that_is_read_late_brings_nothing_back() {
     // Read from the server before the second came and the first was read.
     scene.answer(Ask::Notifications, Reply::Notifications(vec![one]));
     assert_eq!(scene.model.activity.items.len(), 2);
-    assert_eq!((mentions(&scene), scene.model.activity.unread), (1, 1));
+    assert_eq!((mentions(&scene), scene.model.activity.unread.total()), (1, 1));
     assert!(!scene.model.activity.items[0].notification.read);
 }
 
