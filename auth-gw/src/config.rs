@@ -100,7 +100,7 @@ pub struct Config {
     #[arg(long, env = "AJET_TRUSTED_PROXIES", value_name = "10.0.0.0/8", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
     /// Seconds for which it says that it is not ready before it stops taking connections, so that whoever balances between gateways
-    /// sends people elsewhere; 3 unless this says otherwise, none in development.
+    /// sends people elsewhere; 3 unless this says otherwise, in development as long as somebody needs who asks, and none if nobody does.
     #[arg(long, env = "AJET_AUTH_GW_STOP_NOTICE", value_name = "3", value_parser = clap::value_parser!(u16).range(0..=15))]
     pub stop_notice: Option<u16>,
     /// Development: allows plain HTTP on loopback, with cookies that browsers accept there.
@@ -115,10 +115,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// For how long it says that it is not ready before it stops taking connections.
-    pub(crate) fn stop_notice(&self) -> Duration {
-        let unset = if self.dev { 0 } else { STOP_NOTICE_SECONDS };
-        Duration::from_secs(self.stop_notice.unwrap_or(unset).into())
+    /// For how long it says that it is not ready before it stops taking connections; none to go by who asks.
+    pub(crate) fn stop_notice(&self) -> Option<Duration> {
+        let unset = (!self.dev).then_some(STOP_NOTICE_SECONDS);
+        self.stop_notice.or(unset).map(|seconds| Duration::from_secs(seconds.into()))
     }
 
     /// Refuses settings that would be unsafe, with one line that says why.

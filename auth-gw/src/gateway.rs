@@ -12,7 +12,9 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, request};
 use http_body_util::BodyExt as _;
 use sqlx::PgPool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::answer::{self, Answer, Failure, Response, limit_headers};
 use crate::body::{Body, Gauge, Stream, full};
@@ -29,9 +31,18 @@ use crate::{address, edge, forms, hook, invite, setup, sign_in, sign_out, strang
 
 /// A page that may not have another stream waits for this long.
 const STREAM_RETRY_MS: u32 = 30_000;
+/// What it shows meanwhile, in the place where services say something about themselves (`web-sm/templates/fragments/notice.html`).
+const TOO_MANY_STREAMS: &str = r#"<div id="banner" role="status"><div class="banner info">Too many pages are open: live updates begin here when there is room. You can keep writing.</div></div>"#;
+/// Transactions at once, of the six connections to the database.
+const TRANSACTIONS_MAX: usize = 3;
+/// How long one waits for its turn: as long as for a connection.
+const TURN_WITHIN: Duration = Duration::from_secs(2);
+
 /// Everything the gateway works with.
 pub(crate) struct Gateway {
     pub(crate) pool: PgPool,
+    /// Turns for [`Self::begin`].
+    transactions: Arc<Semaphore>,
     pub(crate) verifier: Verifier,
     pub(crate) providers: Vec<Provider>,
     pub(crate) limits: Arc<Limits>,
@@ -48,6 +59,7 @@ pub(crate) struct Gateway {
     web_sm: Upstreams,
     tui_sm: Upstreams,
     counters: Counters,
+    health: Health,
     shutdown: CancellationToken,
 }
 
@@ -99,6 +111,7 @@ impl Gateway {
         Ok(Self {
             verifier: Verifier::new(pool.clone()),
             pool,
+            transactions: Arc::new(Semaphore::new(TRANSACTIONS_MAX)),
             providers,
             limits: Arc::new(Limits::new(config.limit.clone(), config.limits)),
             cookies: Cookies::new(secure),
@@ -112,8 +125,21 @@ impl Gateway {
             web_sm: upstreams("web-sm", "service=\"web-sm\"", &config.web_sm_upstreams)?,
             tui_sm: upstreams("tui-sm", "service=\"tui-sm\"", &config.tui_sm_upstreams)?,
             counters,
+            health: health.clone(),
             shutdown,
         })
+    }
+
+    /// Begins a transaction, which may wait for rows of others: only as many at once as leave connections for checking tokens, which is
+    /// what everybody else waits for. The turn ends with the first part.
+    pub(crate) async fn begin(
+        &self,
+    ) -> Result<(OwnedSemaphorePermit, sqlx::Transaction<'static, sqlx::Postgres>), sqlx::Error>
+    {
+        let turn = self.transactions.clone().acquire_owned();
+        let turn = tokio::time::timeout(TURN_WITHIN, turn).await;
+        let turn = turn.ok().and_then(Result::ok).ok_or(sqlx::Error::PoolTimedOut)?;
+        Ok((turn, self.pool.begin().await?))
     }
 
     /// Asks the services again and again whether they are ready.
@@ -153,7 +179,8 @@ impl Gateway {
         };
         let mut response = answered.unwrap_or_else(|failure| failure.into_response(&visit));
         answer::finish(&mut response, visit.trace.as_str(), self.secure);
-        if ambiguous || findings.is_unwatched() {
+        // Who is about to stop says so with every answer: a connection that is closed in silence may meet a request on its way.
+        if ambiguous || findings.is_unwatched() || self.health.is_leaving() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         self.note(&visit, response.status(), began);
@@ -314,9 +341,9 @@ impl Gateway {
 
     fn too_many(visit: &Visit, verdict: &Verdict) -> Answer {
         if visit.path == "/sse" && visit.is_datastar {
-            // The page would try again at once after an error; this way it waits.
+            // The page would try again at once after an error; this way it waits, and says why (section 2.9).
             let mut response = http::Response::new(full(format!(
-                "retry: {STREAM_RETRY_MS}\n\n: too many streams\n\n"
+                "retry: {STREAM_RETRY_MS}\nevent: datastar-patch-elements\ndata: elements {TOO_MANY_STREAMS}\n\n"
             )));
             response
                 .headers_mut()
@@ -358,17 +385,22 @@ impl Gateway {
             &self.edge_secret,
             &self.host_value,
         );
+        // A stream comes back to the process that knows its reader.
+        let home = caller
+            .filter(|_| is_stream(&visit.path))
+            .map(|caller| caller.identity.session_id.map_or(caller.user_id().into(), Uuid::from));
         let upstreams = match service {
             Service::Api => &self.api,
             Service::WebSm => &self.web_sm,
             Service::TuiSm => &self.tui_sm,
         };
-        let mut response = upstreams.forward(&head, body).await.map_err(|error| match error {
-            ForwardError::Away => Problem::unavailable(),
-            ForwardError::Stalled => {
-                Problem::new(408, "timeout", "The request did not arrive in time")
-            }
-        })?;
+        let mut response =
+            upstreams.forward(&head, body, home).await.map_err(|error| match error {
+                ForwardError::Away => Problem::unavailable(),
+                ForwardError::Stalled => {
+                    Problem::new(408, "timeout", "The request did not arrive in time")
+                }
+            })?;
         edge::scrub_answer(response.headers_mut());
         let is_stream = response
             .headers()

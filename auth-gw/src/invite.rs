@@ -62,7 +62,7 @@ pub(crate) async fn join(
     gateway.limit_by_ip(visit, Policy::InviteRedeem)?;
     gateway.require_own_form(visit, caller, form.get("csrf")).await?;
     let offer = find_invite(gateway, code).await?;
-    let mut tx = gateway.pool.begin().await?;
+    let (_turn, mut tx) = gateway.begin().await?;
     let cause = visit.cause(Some(caller.user_id()));
     let joined =
         invites::redeem(&mut tx, &cause, offer.id, caller.user_id()).await.map_err(|error| {

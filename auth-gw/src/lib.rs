@@ -34,6 +34,7 @@ mod terminal;
 mod upstream;
 mod visit;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ pub use route::routes;
 
 use gateway::Gateway;
 
+/// Connections to the database: so few that all of them are kept. Who finds none free waits some milliseconds for the next; with room
+/// for more they would try to open one, in vain for two seconds when the database has none left (F14).
+const CONNECTIONS: RangeInclusive<u32> = 6..=6;
 /// How often the database is asked whether it is there, while it is not.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// How often the database is asked whether it is still there.
@@ -75,10 +79,11 @@ pub async fn run_on(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     config.check()?;
-    let pool = db::pool(config.database_url.expose(), "auth-gw").context("AJET_DATABASE_URL")?;
+    let pool = db::pool_of(config.database_url.expose(), "auth-gw", CONNECTIONS)
+        .context("AJET_DATABASE_URL")?;
     let health = Health::default();
     // Whoever balances between gateways hears that this one goes before it is gone.
-    let shutdown = unready_first(&health, Some(config.stop_notice()), shutdown);
+    let shutdown = unready_first(&health, config.stop_notice(), shutdown);
     let gateway = Arc::new(Gateway::new(&config, pool.clone(), &health, shutdown.clone())?);
     // Health outlives the gateway proper, so that whoever asks sees "not ready" while it drains.
     let admin_shutdown = CancellationToken::new();
@@ -131,6 +136,9 @@ async fn watch(config: Config, pool: PgPool, health: Health) {
         if ready != health.is_ready() {
             tracing::info!(ready, "readiness changed");
             health.set_ready(ready);
+        }
+        if ready {
+            db::keep_open(&pool).await;
         }
         tokio::time::sleep(if ready { ASK_EVERY } else { ASK_AGAIN }).await;
     }

@@ -238,12 +238,19 @@ impl Provider {
             .boxed()
     }
 
-    /// Exchanges a code and reads who it is. The provider's token is dropped right after.
+    /// Exchanges a code and reads who it is, both together within [`PROVIDER_TIMEOUT`]: somebody waits for the page.
     pub(crate) async fn finish(
         &self,
         code: String,
         pkce_verifier: String,
     ) -> Result<Profile, ProviderError> {
+        tokio::time::timeout(PROVIDER_TIMEOUT, self.ask(code, pkce_verifier))
+            .await
+            .unwrap_or_else(|_| Err(ProviderError("the provider takes too long".to_owned())))
+    }
+
+    /// Exchanges a code and reads who it is. The provider's token is dropped right after.
+    async fn ask(&self, code: String, pkce_verifier: String) -> Result<Profile, ProviderError> {
         let tokens = self.exchange(code, pkce_verifier).await?;
         let mut request = HttpRequest::new(Vec::new());
         *request.uri_mut() = self

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ajet_shared::http::WRITE_STALL;
+use ajet_shared::http::{Acceptor, WRITE_STALL};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Gateway;
@@ -49,13 +49,14 @@ pub(crate) async fn serve(
         .keep_alive_interval(H2_PING_EVERY);
     let graceful = GracefulShutdown::new();
     let connections = Arc::<Connections>::default();
-    while let Some(Some((stream, peer))) = shutdown.run_until_cancelled(accept(&listener)).await {
+    let mut acceptor = Acceptor::new(listener);
+    while let Some((stream, peer)) = shutdown.run_until_cancelled(acceptor.next()).await {
+        let peer = peer.ip().to_canonical();
         let is_proxy = gateway.trusted_proxies.iter().any(|network| network.contains(peer));
         let Some(place) = connections.admit(peer, is_proxy, &gateway.limits) else {
             // Too many: closed without a word, which costs the least.
             continue;
         };
-        let _ = stream.set_nodelay(true);
         let (guarded, findings) = Guarded::new(stream, WRITE_STALL);
         let gateway = gateway.clone();
         let service = service_fn(move |request| {
@@ -71,23 +72,9 @@ pub(crate) async fn serve(
             drop(place);
         });
     }
-    drop(listener);
+    drop(acceptor);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were still open after the drain");
-    }
-}
-
-/// The next connection; `None` when this one could not be taken.
-async fn accept(listener: &TcpListener) -> Option<(TcpStream, IpAddr)> {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return Some((stream, peer.ip().to_canonical())),
-            Err(error) => {
-                // Out of file descriptors or the like: wait until some are free instead of spinning.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
     }
 }
 

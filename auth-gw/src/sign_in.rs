@@ -290,7 +290,7 @@ async fn settle(
     replaced: Option<Replaced>,
     prepared: &session::Prepared,
 ) -> Result<String, Settling> {
-    let mut tx = gateway.pool.begin().await?;
+    let (_turn, mut tx) = gateway.begin().await?;
     let community = wanted_community(sign_in)?;
     if community.is_some() {
         setup::lock(&mut tx).await?;

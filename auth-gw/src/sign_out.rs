@@ -29,7 +29,7 @@ pub(crate) async fn sign_out(
                 Problem::new(403, "session-required", "An API token cannot sign out").into()
             );
         };
-        let mut tx = gateway.pool.begin().await?;
+        let (_turn, mut tx) = gateway.begin().await?;
         session::end(&mut tx, &visit.cause(Some(caller.user_id())), caller.user_id(), session_id)
             .await?;
         tx.commit().await?;

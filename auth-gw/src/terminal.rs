@@ -138,7 +138,7 @@ struct Exchanged<'a> {
 pub(crate) async fn exchange(gateway: &Gateway, visit: &Visit, exchange: Exchange) -> Answer {
     gateway.limit_sign_in(visit).await?;
     let prepared = session::prepare().await?;
-    let mut tx = gateway.pool.begin().await?;
+    let (_turn, mut tx) = gateway.begin().await?;
     let code = login_codes::take_loopback(&mut tx, &digest(&exchange.code)).await?;
     let fits = |code: &login_codes::LoginCode| {
         URL_SAFE_NO_PAD.encode(digest(&exchange.verifier)) == code.challenge

@@ -1,4 +1,4 @@
-//! The services behind the gateway: connections, taking turns, stepping over one that is away.
+//! The services behind the gateway: connections, taking turns or keeping to one, stepping over one that is away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,12 +12,17 @@ use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 use url::Url;
+use uuid::Uuid;
 
 use crate::body::{self, Body, Lender, Progress, Watched};
 use crate::instance::{Condition, Instance};
 
 /// An upstream that does not accept within this time is away.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// A connection that is silent for this long is asked whether the instance is there. Source: delivery-and-security.md section 2.6.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// What is kept of an answer whose client is slow.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Idle connections are let go before the services close them (after 10 s), so that no request meets a closing one.
 const IDLE: Duration = Duration::from_secs(5);
 /// Nothing moves, neither the request's body nor an answer: the upstream hangs.
@@ -48,7 +53,12 @@ pub(crate) fn client() -> HttpClient {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_WITHIN));
+    // A stream of an instance whose machine is gone would stay open for ever.
+    connector.set_keepalive(Some(KEEP_ALIVE));
+    connector.set_keepalive_interval(Some(KEEP_ALIVE / 4));
+    connector.set_keepalive_retries(Some(3));
     Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(BUFFER_BYTES)
         .pool_idle_timeout(IDLE)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
@@ -95,14 +105,17 @@ impl Upstreams {
 
     /// Sends a request to an instance. One that did not get it is stepped over; a request that may be made twice (RFC 9110 section
     /// 9.2.2) goes to one more when its connection broke before any answer, or nothing came. Never any other: what it did is not known.
+    ///
+    /// With `home` all requests that have it in common go to the same instance while that is there, from every gateway.
     pub(crate) async fn forward(
         &self,
         head: &request::Parts,
         body: Body,
+        home: Option<Uuid>,
     ) -> Result<http::Response<Body>, ForwardError> {
         let (watched, progress) = Watched::new(body, BODY_IDLE);
         let lender = Lender::new(watched.boxed_unsync());
-        let mut tries = self.in_turn();
+        let mut tries = self.tries(home);
         let mut repeatable = head.method.is_idempotent();
         while let Some(instance) = tries.pop() {
             let request = inner_request(instance, head, lender.lend());
@@ -195,19 +208,47 @@ impl Upstreams {
         }
     }
 
-    /// The instances in the order in which to take them from the end: in turn, those that are away last.
-    fn in_turn(&self) -> Vec<&Instance> {
+    /// The instances in the order in which to take them from the end: at home or in turn, those that are away last.
+    fn tries(&self, home: Option<Uuid>) -> Vec<&Instance> {
+        let order = match home {
+            Some(home) => self.near(home),
+            None => self.in_turn(),
+        };
+        let (here, mut tries): (Vec<_>, Vec<_>) = order
+            .into_iter()
+            .rev()
+            .map(|place| &self.instances[place])
+            .partition(|instance| !instance.is_away());
+        tries.extend(here);
+        tries
+    }
+
+    fn in_turn(&self) -> Vec<usize> {
         let count = self.instances.len();
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let (mut here, mut away) = (Vec::with_capacity(count), Vec::new());
-        for offset in 0..count {
-            let instance = &self.instances[first.wrapping_add(offset) % count];
-            if instance.is_away() { away.push(instance) } else { here.push(instance) }
-        }
-        here.append(&mut away);
-        here.reverse();
-        here
+        (0..count).map(|offset| first.wrapping_add(offset) % count).collect()
     }
+
+    /// By rendezvous: each instance draws a number for this home, and the highest wins. When one goes away only its own move, and each of
+    /// them to where every other gateway sends it. Instances draw by their places in the list, which are the same for all gateways, while
+    /// addresses may differ.
+    fn near(&self, home: Uuid) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.instances.len()).collect();
+        places.sort_by_key(|place| std::cmp::Reverse(drawn(home, *place as u64)));
+        places
+    }
+}
+
+/// The number that the instance at this place draws. It must stay the same from build to build, so it is made here.
+fn drawn(home: Uuid, place: u64) -> u64 {
+    // The finalizer of SplitMix64.
+    let mix = |number: u64| {
+        let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        number ^ (number >> 31)
+    };
+    let (high, low) = home.as_u64_pair();
+    mix(high ^ mix(low ^ mix(place + 1)))
 }
 
 /// The request for one instance.

@@ -64,7 +64,7 @@ async fn asked(upstreams: &Upstreams, method: Method) -> Result<u16, ForwardErro
     let request = http::Request::builder().method(&method).uri("/x").body(()).unwrap();
     let (head, ()) = request.into_parts();
     let body = if method == Method::POST { body::full("hello") } else { body::empty() };
-    let answer = upstreams.forward(&head, body).await?;
+    let answer = upstreams.forward(&head, body, None).await?;
     let port = body::gather(answer.into_body(), 10).await.unwrap();
     Ok(std::str::from_utf8(&port).unwrap().parse().unwrap())
 }
@@ -72,11 +72,46 @@ async fn asked(upstreams: &Upstreams, method: Method) -> Result<u16, ForwardErro
 #[tokio::test]
 async fn instances_take_turns_and_those_away_come_last() {
     let upstreams = upstreams(&[1, 2, 3]);
-    assert_eq!(ports(&upstreams.in_turn()), [1, 2, 3]);
-    assert_eq!(ports(&upstreams.in_turn()), [2, 3, 1]);
+    assert_eq!(ports(&upstreams.tries(None)), [1, 2, 3]);
+    assert_eq!(ports(&upstreams.tries(None)), [2, 3, 1]);
     upstreams.instances[2].refused();
-    assert_eq!(ports(&upstreams.in_turn()), [1, 2, 3]);
-    assert_eq!(ports(&upstreams.in_turn()), [1, 2, 3], "starts behind the one that is away");
+    assert_eq!(ports(&upstreams.tries(None)), [1, 2, 3]);
+    assert_eq!(ports(&upstreams.tries(None)), [1, 2, 3], "starts behind the one that is away");
+}
+
+#[tokio::test]
+async fn who_has_a_home_comes_back_to_it_from_every_gateway() {
+    let (one, other) = (upstreams(&[1, 2, 3]), upstreams(&[11, 12, 13]));
+    let mut homes = [0; 3];
+    for _ in 0..300 {
+        let home = Some(Uuid::now_v7());
+        let order = ports(&one.tries(home));
+        assert_eq!(ports(&one.tries(home)), order, "always");
+        let there: Vec<u16> = ports(&other.tries(home)).iter().map(|port| port - 10).collect();
+        assert_eq!(there, order, "by other addresses");
+        homes[usize::from(order[0]) - 1] += 1;
+    }
+    assert!(homes.iter().all(|count| (50..150).contains(count)), "{homes:?}");
+}
+
+#[tokio::test]
+async fn who_has_a_home_moves_only_while_it_is_away() {
+    let upstreams = upstreams(&[1, 2, 3]);
+    for _ in 0..50 {
+        let home = Some(Uuid::now_v7());
+        let order = ports(&upstreams.tries(home));
+        let instance = &upstreams.instances[usize::from(order[0]) - 1];
+        instance.refused();
+        assert_eq!(ports(&upstreams.tries(home)), [order[1], order[2], order[0]]);
+        instance.answered();
+        assert_eq!(ports(&upstreams.tries(home)), order);
+    }
+}
+
+#[test]
+fn homes_stay_the_same_from_build_to_build() {
+    let home = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+    assert_eq!([drawn(home, 0), drawn(home, 1)], [0x67c7_ab68_f89b_4aa8, 0xd2b5_4e3f_d446_b720]);
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ impl Stack {
             token_hash: &hash,
             role: Role::Member,
             max_uses,
-            expires_at: None,
+            life: None,
             created_by: owner.into(),
         };
         invites::insert(&mut conn, &Cause::by(owner.into()), &new).await.unwrap();

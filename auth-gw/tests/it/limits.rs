@@ -77,7 +77,9 @@ async fn too_many_streams_are_refused() {
     let page =
         owner.request(Method::GET, "/sse").header("datastar-request", "true").send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/event-stream");
-    assert!(page.text().await.unwrap().contains("retry: 30000"));
+    let text = page.text().await.unwrap();
+    assert!(text.starts_with("retry: 30000\nevent: datastar-patch-elements\n"), "{text}");
+    assert!(text.contains(r#"data: elements <div id="banner" "#), "{text}");
     drop(one);
     crate::harness::eventually("a place is free", async || open().await.status() == StatusCode::OK)
         .await;

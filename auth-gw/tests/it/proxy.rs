@@ -200,6 +200,8 @@ async fn it_says_that_it_goes_before_it_is_gone() {
     })
     .await;
     assert_eq!(owner.status().await, StatusCode::OK, "who comes meanwhile is served");
+    let answer = owner.request(Method::GET, "/").send().await.unwrap();
+    assert_eq!(answer.headers()["connection"], "close", "and told to come by another one next");
     stack.served.take().unwrap().await.unwrap().unwrap();
     assert!(reqwest::get(&stack.base).await.is_err());
 }

@@ -19,6 +19,9 @@ pub const TRACE_HEADER: &str = "x-trace-id";
 /// The client's address as the gateway saw it.
 pub const CLIENT_IP_HEADER: &str = "x-ajet-client-ip";
 
+/// Marks a refusal by an instance that serves nobody yet: nothing was done, and another instance may do it.
+pub const UNREADY_HEADER: &str = "x-ajet-unready";
+
 /// The secret that internal listeners demand.
 #[derive(Clone, Debug)]
 pub struct Edge(Arc<Secret>);

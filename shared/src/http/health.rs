@@ -51,6 +51,12 @@ impl Health {
         self.0.retired.store(true, Ordering::Release);
     }
 
+    /// It is about to stop: who is here may finish, and should come back elsewhere.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.0.retired.load(Ordering::Acquire)
+    }
+
     /// When somebody last asked whether requests may come.
     pub(super) fn last_asked(&self) -> Option<Instant> {
         *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)

@@ -11,10 +11,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::accept::Acceptor;
 use super::stall::{Stallable, WRITE_STALL};
 
 /// A peer must send its request head within this time (delivery-and-security.md section 3.5).
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is kept for one connection at most, unless a single piece is larger: heads that are larger do not come from the gateway.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// How long open requests may go on after the shutdown began. Streams end by their own token before that.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -30,23 +33,16 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Not `axum::serve`: that installs no timer, and hyper then has no header timeout (stack.md E16); and it waits for ever on open streams.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let mut server = Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_headers(64);
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(64)
+        .max_buf_size(BUFFER_BYTES);
     server.http2().timer(TokioTimer::new()).max_concurrent_streams(100);
     let graceful = GracefulShutdown::new();
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors or the like: wait until some are free instead of spinning.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
-            () = shutdown.cancelled() => break,
-        };
-        let _ = stream.set_nodelay(true);
+    let mut acceptor = Acceptor::new(listener);
+    while let Some((stream, _)) = shutdown.run_until_cancelled(acceptor.next()).await {
         let connection = server
             .serve_connection(
                 TokioIo::new(Stallable::new(stream, WRITE_STALL)),
@@ -60,7 +56,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             }
         });
     }
-    drop(listener);
+    drop(acceptor);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were still open after the drain");
     }
