@@ -14,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const AT_ONCE_MAX: usize = 4;
 /// Posts of one channel that are here at a time, most of them waiting.
 const HERE_MAX: usize = 256;
-/// How long one waits. With two seconds for the row (`lock_timeout`) that is less than what a page waits for the api.
+/// How long one waits. With twice the second that a post waits for its row (`db::posting`) that is less than what a page waits for
+/// the api.
 const PATIENCE: Duration = Duration::from_millis(900);
 
 /// The posts that are under way.

@@ -12,6 +12,7 @@ mod error;
 mod hooks;
 mod idempotency;
 mod limits;
+mod position;
 mod posting;
 mod presence;
 mod prune;

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use ajet_shared::db::{self, outbox};
+use ajet_shared::db::{idempotency, outbox};
 
 use crate::state::AppState;
 
@@ -26,15 +26,16 @@ pub(crate) async fn run(state: &AppState) -> Infallible {
 }
 
 async fn prune(state: &AppState) -> Result<(u64, u64), sqlx::Error> {
-    let mut events = 0;
+    let (mut events, mut keys) = (0, 0);
     loop {
-        let gone = outbox::prune(&mut *state.db.acquire().await?).await?;
-        if gone == 0 {
-            break;
+        let mut conn = state.db.acquire().await?;
+        let step = (outbox::prune(&mut conn).await?, idempotency::prune(&mut conn).await?);
+        drop(conn);
+        if step == (0, 0) {
+            return Ok((events, keys));
         }
-        events += gone;
+        events += step.0;
+        keys += step.1;
         tokio::time::sleep(PAUSE).await;
     }
-    let keys = db::idempotency::prune(&mut *state.db.acquire().await?).await?;
-    Ok((events, keys))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ajet_shared::db;
 use ajet_shared::secret::Secret;
 use anyhow::Context as _;
 use sqlx::Connection as _;
@@ -37,7 +38,13 @@ pub(crate) async fn watch(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => state.health.set_ready(answers(&state).await),
+            _ = ticks.tick() => {
+                let answers = answers(&state).await;
+                state.health.set_ready(answers);
+                if answers {
+                    db::keep_open(&state.db).await;
+                }
+            }
             () = serving.cancelled() => {
                 state.health.set_ready(false);
                 return Ok(());

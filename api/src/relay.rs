@@ -4,12 +4,13 @@
 //! One task in every instance; the one that holds the advisory lock leads, the others take over within half a second. Nothing here
 //! decides what is true: Postgres is, and the stream is made to follow it, also after it was lost or rolled back.
 
-use std::collections::HashMap;
+mod batch;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ajet_shared::bus::{Acknowledged, Bus, BusError, Outgoing};
+use ajet_shared::bus::BusError;
 use ajet_shared::db::outbox::{self, Pending};
 use ajet_shared::failpoint::Failpoint;
 use ajet_shared::http::Health;
@@ -22,10 +23,10 @@ use uuid::Uuid;
 use crate::epoch::{self, Settled, Unsettled};
 use crate::state::AppState;
 
+use batch::Sent;
+
 /// Events read from the outbox at once.
 const BATCH: u64 = 500;
-/// Ordering keys published in parallel; within a key one event after the other.
-const KEYS_IN_PARALLEL: usize = 64;
 /// How often a standby tries to take over.
 const STANDBY_EVERY: Duration = Duration::from_millis(500);
 /// How often the outbox is read when nobody says that there is something in it.
@@ -38,11 +39,12 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(6);
 const QUARANTINE_AFTER: i32 = 5;
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// Events that wait longer than this are worth a line in the log.
+/// Events that wait are counted up to here.
+const COUNTED_MAX: u64 = 10_000;
+/// Events that wait longer than this, or more of them, are worth a line in the log. Source: delivery-and-security.md section 4.
 const LAG_ALERT: Duration = Duration::from_secs(5);
+const WAITING_ALERT: u64 = 1_000;
 const LAG_ALERT_EVERY: Duration = Duration::from_secs(10);
-/// A batch publishes this long at most before what was taken is noted, so that the leader's connection never looks stalled.
-const BATCH_TIME: Duration = Duration::from_secs(2);
 /// A leader without a connection to NATS gives up the lead after this long: another instance may have one.
 const LINK_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -91,6 +93,7 @@ async fn lead(
         high_water: 0,
         went_back: false,
         backoff: BACKOFF_MIN,
+        counted: None,
     };
     let result = tokio::select! {
         result = leader.publish_until(shutdown) => result,
@@ -125,7 +128,7 @@ async fn stand_by(
     loop {
         if !link.borrow_and_update().up {
             let (pending, waited) =
-                timeout(DATABASE_TIMEOUT, outbox::backlog(&mut conn, BATCH)).await??;
+                timeout(DATABASE_TIMEOUT, outbox::backlog(&mut conn, COUNTED_MAX)).await??;
             metrics.note_lag(pending, waited);
             tokio::select! {
                 _ = link.changed() => {}
@@ -154,8 +157,9 @@ async fn stand_by(
 /// nobody can reach must not keep the others from leading for as long as its connection seems to live.
 async fn connect(state: &AppState) -> Result<PgConnection, sqlx::Error> {
     let options = (*state.db.connect_options()).clone().options([
-        // Longer than anything the leader waits for in between.
-        ("idle_session_timeout", "6s"),
+        // Longer than anything the leader waits for in between: to compare it asks the stream several times, 12 s at most. And shorter
+        // than F18's 30 s, so that another one leads while this one stands still.
+        ("idle_session_timeout", "15s"),
         ("tcp_user_timeout", "6s"),
         ("tcp_keepalives_idle", "5"),
         ("tcp_keepalives_interval", "2"),
@@ -175,6 +179,8 @@ struct Leader<'a> {
     /// It was seen to give out a lower one, and no new epoch says so yet.
     went_back: bool,
     backoff: Duration,
+    /// When more than a batch was found to wait, and how much.
+    counted: Option<(Instant, u64)>,
 }
 
 impl Leader<'_> {
@@ -192,7 +198,7 @@ impl Leader<'_> {
                     return Err(Lost::Link);
                 }
                 let (pending, waited) =
-                    timeout(DATABASE_TIMEOUT, outbox::backlog(self.conn, BATCH)).await??;
+                    timeout(DATABASE_TIMEOUT, outbox::backlog(self.conn, COUNTED_MAX)).await??;
                 self.metrics.note_lag(pending, waited);
                 tokio::select! {
                     _ = link.changed() => {}
@@ -210,7 +216,8 @@ impl Leader<'_> {
             };
             let batch = timeout(DATABASE_TIMEOUT, outbox::pending(self.conn, BATCH)).await??;
             let waited = batch.first().map_or(0.0, |event| event.waited);
-            self.metrics.note_lag(batch.len() as u64, waited);
+            let pending = self.waiting(&batch).await?;
+            self.metrics.note_lag(pending, waited);
             if !batch.is_empty() {
                 if self.publish(epoch, batch).await? {
                     self.backoff = BACKOFF_MIN;
@@ -234,6 +241,20 @@ impl Leader<'_> {
                 () = tokio::time::sleep(POLL_EVERY) => {}
             }
         }
+    }
+
+    /// How many events wait. A full batch does not tell, but counting is worth a statement a second only.
+    async fn waiting(&mut self, batch: &[Pending]) -> Result<u64, Lost> {
+        let read = batch.len() as u64;
+        if read < BATCH {
+            return Ok(read);
+        }
+        if self.counted.is_none_or(|(at, _)| at.elapsed() > LAG_EVERY) {
+            let counting = outbox::backlog(self.conn, COUNTED_MAX);
+            let (waiting, _) = timeout(DATABASE_TIMEOUT, counting).await??;
+            self.counted = Some((Instant::now(), waiting));
+        }
+        Ok(self.counted.map_or(read, |(_, waiting)| waiting))
     }
 
     /// The epoch to publish in; examines the stream first after every new connection. None if the bus cannot say now.
@@ -263,7 +284,7 @@ impl Leader<'_> {
 
     /// Publishes a batch, key by key in parallel, and records what the stream took. False if something went wrong on the way.
     async fn publish(&mut self, epoch: i32, batch: Vec<Pending>) -> Result<bool, Lost> {
-        let results = send(&self.state.bus, epoch, batch).await;
+        let results = batch::send(&self.state.bus, epoch, batch).await;
         if gives_out_again(self.high_water, &results) {
             tracing::warn!(high_water = self.high_water, "the stream went back");
             // Not noted: two events would bear one number, and whoever leads next could not tell which is there.
@@ -331,42 +352,6 @@ impl Leader<'_> {
     }
 }
 
-/// What came of publishing an event.
-struct Sent {
-    id: i64,
-    /// It has a place in a channel.
-    is_in_channel: bool,
-    result: Result<Acknowledged, BusError>,
-}
-
-/// Publishes a batch, key by key in parallel.
-async fn send(bus: &Bus, epoch: i32, batch: Vec<Pending>) -> Vec<Sent> {
-    let begun = Instant::now();
-    stream::iter(by_key(batch))
-        .map(async |events| {
-            let mut results = Vec::with_capacity(events.len());
-            for event in events {
-                // The rest comes with the next batch.
-                if begun.elapsed() > BATCH_TIME {
-                    break;
-                }
-                let result = bus.publish(outgoing(&event, epoch)).await;
-                let failed = result.is_err();
-                let is_in_channel = event.channel_seq.is_some();
-                results.push(Sent { id: event.id, is_in_channel, result });
-                // What comes after it in this key must not overtake it.
-                if failed {
-                    break;
-                }
-            }
-            stream::iter(results)
-        })
-        .buffer_unordered(KEYS_IN_PARALLEL)
-        .flatten()
-        .collect()
-        .await
-}
-
 /// The stream gave out numbers that it had given out before.
 fn gives_out_again(high_water: u64, results: &[Sent]) -> bool {
     let mut acks = results.iter().filter_map(|sent| sent.result.as_ref().ok());
@@ -381,30 +366,6 @@ async fn wake_ups(state: &AppState) -> stream::BoxStream<'static, ()> {
             tracing::debug!(%error, "no wake-up calls");
             stream::pending().boxed()
         }
-    }
-}
-
-/// The events of each ordering key, in their order; keys in the order of their first event.
-fn by_key(batch: Vec<Pending>) -> Vec<Vec<Pending>> {
-    let mut places: HashMap<Uuid, usize> = HashMap::new();
-    let mut keys: Vec<Vec<Pending>> = Vec::new();
-    for event in batch {
-        let place = *places.entry(event.ord_key).or_insert_with(|| {
-            keys.push(Vec::new());
-            keys.len() - 1
-        });
-        keys[place].push(event);
-    }
-    keys
-}
-
-fn outgoing(event: &Pending, epoch: i32) -> Outgoing<'_> {
-    Outgoing {
-        id: event.event_id,
-        subject: &event.subject,
-        channel_seq: event.channel_seq,
-        epoch,
-        payload: event.payload.to_string().into(),
     }
 }
 
@@ -439,7 +400,7 @@ impl Metrics {
             pending: health.gauge(
                 "chat_outbox_pending",
                 "",
-                "Events that wait in the outbox, counted up to 500.",
+                "Events that wait in the outbox, counted up to 10 000.",
             ),
             lag: health.gauge(
                 "chat_outbox_lag_milliseconds",
@@ -470,35 +431,10 @@ impl Metrics {
         let lag = Duration::try_from_secs_f64(waited).unwrap_or_default();
         self.pending.store(pending, Ordering::Relaxed);
         self.lag.store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        if lag > LAG_ALERT && self.alerted.is_none_or(|at| at.elapsed() > LAG_ALERT_EVERY) {
+        let is_late = lag > LAG_ALERT || pending > WAITING_ALERT;
+        if is_late && self.alerted.is_none_or(|at| at.elapsed() > LAG_ALERT_EVERY) {
             self.alerted = Some(Instant::now());
-            tracing::warn!(lag_seconds = lag.as_secs(), "events wait in the outbox");
+            tracing::warn!(lag_seconds = lag.as_secs(), pending, "events wait in the outbox");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(id: i64, ord_key: Uuid) -> Pending {
-        Pending {
-            id,
-            event_id: ajet_shared::id::EventId::new(),
-            subject: String::new(),
-            ord_key,
-            channel_seq: None,
-            payload: serde_json::Value::Null,
-            waited: 0.0,
-        }
-    }
-
-    #[test]
-    fn a_key_keeps_the_order_of_its_events() {
-        let (a, b) = (Uuid::now_v7(), Uuid::now_v7());
-        let keys = by_key(vec![event(1, a), event(2, b), event(3, a)]);
-        let ids: Vec<Vec<i64>> =
-            keys.iter().map(|events| events.iter().map(|event| event.id).collect()).collect();
-        assert_eq!(ids, [vec![1, 3], vec![2]]);
     }
 }

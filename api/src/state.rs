@@ -1,5 +1,6 @@
 //! What every handler can reach.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,8 +18,12 @@ use crate::config::Config;
 use crate::error::ApiResult;
 use crate::hooks::looks::Looks;
 use crate::limits::Limits;
+use crate::position::StreamPosition;
 use crate::presence::{Heartbeats, Presence};
 use crate::searches::Searches;
+
+/// Connections to the database: some are there before anybody needs them, so that it goes on when the database has none left (F14).
+const CONNECTIONS: RangeInclusive<u32> = 4..=16;
 
 /// The application's collaborators. Cheap to clone; there is no container.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub(crate) struct AppState {
     pub(crate) db: PgPool,
     /// NATS.
     pub(crate) bus: Bus,
+    /// Where its stream stands.
+    pub(crate) position: StreamPosition,
     /// The object store.
     pub(crate) storage: Storage,
     /// Checks bearer tokens.
@@ -54,7 +61,8 @@ pub(crate) struct AppState {
 impl AppState {
     /// Builds the collaborators. None of them needs to be reachable yet, except that NATS and the object store must be named well.
     pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Self, Heartbeats)> {
-        let db = db::pool(config.database_url.expose(), "ajet-api").context("AJET_DATABASE_URL")?;
+        let db = db::pool_of(config.database_url.expose(), "ajet-api", CONNECTIONS)
+            .context("AJET_DATABASE_URL")?;
         let bus =
             Bus::connect(config.nats_url.expose(), "ajet-api").await.context("AJET_NATS_URL")?;
         let storage = Storage::new(&StorageConfig {
@@ -69,6 +77,7 @@ impl AppState {
             verifier: Verifier::new(db.clone()),
             db,
             bus,
+            position: StreamPosition::default(),
             storage,
             outbox_wake: Arc::default(),
             presence,

@@ -1,7 +1,6 @@
 //! Invites: make one, end one, come in by one.
 
 use ajet_shared::actions::Action;
-use ajet_shared::clock;
 use ajet_shared::community::{Community, Role};
 use ajet_shared::db::invites::{self, NewInvite};
 use ajet_shared::id::{CommunityId, InviteId};
@@ -70,7 +69,7 @@ pub(crate) async fn create_in(
         token_hash: &prepared.token_hash,
         role: prepared.role,
         max_uses: Some(prepared.max_uses),
-        expires_at: Some(clock::now() + prepared.life),
+        life: Some(prepared.life.unsigned_abs()),
         created_by: caller.user_id(),
     };
     let invite = invites::insert(tx, &caller.cause(), &new).await?;

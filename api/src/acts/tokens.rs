@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use ajet_shared::actions::{Action, DenyReason, Scope};
 use ajet_shared::api_token::{ApiToken, CreateToken, CreatedToken, LIFE_MAX_DAYS};
-use ajet_shared::clock;
 use ajet_shared::community::Role;
 use ajet_shared::db::api_tokens::{self, NewToken, Owner};
 use ajet_shared::db::{Cause, api_users, community_members};
@@ -82,7 +81,7 @@ async fn write(
         token_hash: &prepared.token_hash,
         scopes: prepared.scope_names(),
         created_by,
-        expires_at: clock::now() + prepared.life,
+        life: prepared.life.unsigned_abs(),
     };
     let token = api_tokens::create(conn, cause, owner, &new).await?;
     Ok(CreatedToken { token, secret: prepared.token.expose().to_owned() })

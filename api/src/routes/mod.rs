@@ -22,9 +22,11 @@ mod tokens;
 mod users;
 mod webhooks;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ajet_shared::http::{Edge, edge_only, health_routes, trace};
+use ajet_shared::http::{Edge, UNREADY_HEADER, edge_only, health_routes, trace};
 use ajet_shared::limits::JSON_BODY_MAX_BYTES;
 use ajet_shared::problem::Problem;
 use axum::Router;
@@ -44,6 +46,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything the api serves, layers outermost last.
 pub(crate) fn router(state: AppState, edge: Edge) -> Router {
+    let requests = state.health.counter("chat_api_requests_total", "", "Requests that came.");
     let (resources, _) = resources().split_for_parts();
     let guarded = resources
         .route("/api/openapi.json", axum::routing::get(openapi::serve))
@@ -58,6 +61,7 @@ pub(crate) fn router(state: AppState, edge: Edge) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(no_store))
         .layer(from_fn_with_state(edge, edge_only))
+        .layer(from_fn_with_state(requests, counted))
         .with_state(state.clone());
     // Health answers without the edge secret.
     guarded.merge(health_routes(state.health)).layer(from_fn(trace))
@@ -87,13 +91,21 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(hooks::routes())
 }
 
-/// Before the schema is current nothing is served.
+/// Before the schema is current nothing is served, and whoever can ask another instance is told so.
 async fn once_ready(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if state.is_schema_current() {
         next.run(request).await
     } else {
-        Problem::unavailable().into_response()
+        let mut refusal = Problem::unavailable().into_response();
+        refusal.headers_mut().insert(UNREADY_HEADER, HeaderValue::from_static("1"));
+        refusal
     }
+}
+
+/// Counts what is asked of the api, whatever the answer: health and metrics are not among it.
+async fn counted(State(requests): State<Arc<AtomicU64>>, request: Request, next: Next) -> Response {
+    requests.fetch_add(1, Ordering::Relaxed);
+    next.run(request).await
 }
 
 /// Cuts off what takes too long. Bodies that stream are not affected: their handler has answered by then.

