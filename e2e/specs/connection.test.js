@@ -12,8 +12,6 @@ import { world } from '../lib/world.js';
 
 /** The page tries again after at most this long by itself, and some more on a busy machine. */
 const BACK = 40_000;
-/** The same where it can know that the network, or its reader, is back. */
-const SOON = 5_000;
 
 let w;
 let net;
@@ -92,41 +90,6 @@ story('what I wrote while the line was down is not lost by a reload', async () =
   await adas.ready();
   await bens.seen('kept over a reload');
   await adas.seen('kept over a reload');
-});
-
-story('a browser that is online again asks at once', async () => {
-  const tries = [];
-  ada.page.on('requestfailed', (request) => request.url().includes('/sse?') && tries.push(request));
-  await ada.context.setOffline(true);
-  net.cut();
-  // By then its pauses have grown.
-  await until('it has tried three times', () => tries.length >= 3, BACK);
-  await (await ben.api()).say(channel, 'while ada was offline');
-  net.restore();
-  await ada.context.setOffline(false);
-  const back = performance.now();
-  await adas.seen('while ada was offline');
-  assert.ok(performance.now() - back < SOON, `${performance.now() - back} ms`);
-});
-
-story('a laptop that slept while its connections died is back at once', async () => {
-  const control = await browser.newBrowserCDPSession();
-  const { processInfo } = await control.send('SystemInfo.getProcessInfo');
-  const pages = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
-  for (const id of pages) process.kill(id, 'SIGSTOP');
-  const slept = performance.now();
-  try {
-    net.stall();
-    await (await ben.api()).say(channel, 'good night');
-    // It takes this long before a page is sure that it slept.
-    await until('it has slept', () => performance.now() - slept > 17_000, 20_000);
-  } finally {
-    for (const id of pages) process.kill(id, 'SIGCONT');
-  }
-  const woke = performance.now();
-  await adas.seen('good night');
-  assert.ok(performance.now() - woke < SOON, `${performance.now() - woke} ms`);
-  await control.detach();
 });
 
 story('what I write is never touched: not by fifty messages, not by a new connection, not by a page drawn anew', async () => {

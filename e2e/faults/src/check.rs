@@ -1,8 +1,9 @@
 //! The checker: compares what was acknowledged, what Postgres says, what the stream holds and what every reader saw.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use ajet_shared::db::agreement::EventRow;
+use ajet_shared::db::agreement::{EventRow, MessageRow};
 use ajet_shared::id::{ChannelId, EventId, MessageId, UserId};
 
 use crate::ledger::Posted;
@@ -57,7 +58,7 @@ pub fn check(
 ) -> Findings {
     let mut findings = Findings { unexpected: ledger.unexpected_answers(), ..Findings::default() };
     let posts = ledger.posts();
-    acknowledged_is_kept(&posts, &ledger.edits(), truth, &mut findings);
+    acknowledged_is_kept(&posts, &ledger.edits(), truth, since, &mut findings);
     stream_agrees(truth, &mut findings);
     let channels = truth.by_channel(since);
     for (channel, events) in &channels {
@@ -75,7 +76,8 @@ pub fn check(
         for (channel, events) in &channels {
             let frames = seen.channels.get(channel).map_or(&[][..], Vec::as_slice);
             let since = since.channels.get(channel).copied().unwrap_or(0);
-            reader.saw_channel(*channel, since, events, frames, &mut findings);
+            let frames = reader.without_undone(frames, truth, &mut findings);
+            reader.saw_channel(*channel, since, events, &frames, &mut findings);
         }
         reader.saw_messages(&posts, &mut findings);
         reader.saw_notifications(truth.notifications(*user, since), &mut findings);
@@ -88,6 +90,7 @@ fn acknowledged_is_kept(
     posts: &[Posted],
     edits: &HashMap<MessageId, String>,
     truth: &Truth,
+    since: &Since,
     findings: &mut Findings,
 ) {
     let rows: HashMap<_, _> = truth.messages.iter().map(|row| (row.id, row)).collect();
@@ -108,7 +111,10 @@ fn acknowledged_is_kept(
         }
     }
     let acknowledged: HashSet<_> = posts.iter().map(|posted| posted.message).collect();
-    let written = truth.messages.iter().filter(|row| row.is_spoken);
+    let is_here = |row: &&MessageRow| {
+        row.is_spoken && since.channels.get(&row.channel_id).is_some_and(|seq| row.seq > *seq)
+    };
+    let written = truth.messages.iter().filter(is_here);
     for row in written.filter(|row| !acknowledged.contains(&row.id)) {
         findings.doubled.push(format!("nobody was told of {} ({})", row.id, row.body_md));
     }
@@ -124,8 +130,11 @@ fn stream_agrees(truth: &Truth, findings: &mut Findings) {
     }
     for event in &truth.events {
         let noted = event.stream_seq.and_then(|seq| u64::try_from(seq).ok());
+        let is_forgotten = noted.is_some_and(|seq| seq < truth.first_seq);
         if event.failed {
             findings.lost.push(format!("event {} was set aside", event.event_id));
+        } else if is_forgotten && !places.contains_key(&event.event_id) {
+            // The stream holds so much and no more.
         } else if places.remove(&event.event_id) != noted {
             findings.disagreements.push(format!(
                 "event {} is noted at {noted:?}, where the stream has it not",
@@ -135,6 +144,9 @@ fn stream_agrees(truth: &Truth, findings: &mut Findings) {
     }
     for (event, seq) in places {
         findings.disagreements.push(format!("the outbox knows nothing of {event} at {seq}"));
+    }
+    for seq in &truth.unreadable {
+        findings.disagreements.push(format!("what the stream has at {seq} is no event"));
     }
 }
 
@@ -150,6 +162,38 @@ impl Reader<'_> {
             .extend(self.seen.resyncs.iter().map(|reason| format!("{}: {reason}", self.name)));
     }
 
+    /// What is not true any more may have come before everything was drawn anew, not after.
+    fn without_undone(
+        &self,
+        frames: &[Frame],
+        truth: &Truth,
+        findings: &mut Findings,
+    ) -> Vec<Frame> {
+        let (gone, left): (Vec<Frame>, Vec<Frame>) =
+            frames.iter().partition(|frame| truth.undone.contains(&frame.event));
+        for ghost in gone.iter().filter(|frame| frame.life >= self.seen.resyncs.len()) {
+            findings.disagreements.push(format!("{} has {}, a ghost", self.name, ghost.event));
+        }
+        left
+    }
+
+    /// What it drew anew had the event in it already: it stands before the place from which the reader went on.
+    fn has_drawn(&self, event: &EventRow) -> bool {
+        let Some(drawn) = self.seen.drawn_at else { return false };
+        if event.failed {
+            // It has no place: that it was set aside is what one draws anew for.
+            return true;
+        }
+        let place = event.stream_seq.and_then(|seq| u64::try_from(seq).ok());
+        let (Some(epoch), Some(place)) = (event.epoch, place) else { return false };
+        // What has its place in a later epoch than the one it drew in came after that, whatever the numbers.
+        match i64::from(drawn.epoch).cmp(&i64::from(epoch)) {
+            Ordering::Greater => true,
+            Ordering::Equal => place <= drawn.seq,
+            Ordering::Less => false,
+        }
+    }
+
     /// Every event of the channel came once, and in its order.
     fn saw_channel(
         &self,
@@ -160,10 +204,15 @@ impl Reader<'_> {
         findings: &mut Findings,
     ) {
         let name = self.name;
-        let mut newest = since;
-        let mut came = HashMap::new();
+        let (mut newest, mut life) = (since, 0);
+        let (mut came, mut now) = (HashMap::new(), HashSet::new());
         for frame in frames.iter().filter(|frame| frame.seq > since) {
-            if came.insert(frame.seq, frame.event).is_some() {
+            if frame.life > life {
+                (newest, life) = (since, frame.life);
+                now.clear();
+            }
+            came.insert(frame.seq, frame.event);
+            if !now.insert(frame.seq) {
                 findings.doubled.push(format!("{name} saw {} of {channel} again", frame.seq));
             } else if frame.seq < newest {
                 findings
@@ -175,6 +224,7 @@ impl Reader<'_> {
         for event in events {
             let seq = event.channel_seq.unwrap_or(0);
             match came.remove(&seq) {
+                None if self.has_drawn(event) => {}
                 None => findings.lost.push(format!("{name} did not see {seq} of {channel}")),
                 Some(id) if id != event.event_id => findings
                     .disagreements
@@ -189,14 +239,17 @@ impl Reader<'_> {
 
     /// Every acknowledged message came as a new one, once.
     fn saw_messages(&self, posts: &[Posted], findings: &mut Findings) {
-        let mut created: HashMap<MessageId, usize> = HashMap::new();
-        for message in self.seen.channels.values().flatten().filter_map(|frame| frame.created) {
-            *created.entry(message).or_default() += 1;
+        let mut created: HashMap<MessageId, Vec<usize>> = HashMap::new();
+        for frame in self.seen.channels.values().flatten() {
+            if let Some(message) = frame.created {
+                created.entry(message).or_default().push(frame.life);
+            }
         }
         for posted in posts {
             match created.get(&posted.message) {
-                Some(1) => {}
+                None if self.seen.drawn.contains(&posted.message) => {}
                 None => findings.lost.push(format!("{} did not see {}", self.name, posted.body)),
+                Some(lives) if lives.is_sorted_by(|one, next| one < next) => {}
                 Some(_) => {
                     findings.doubled.push(format!("{} saw {} again", self.name, posted.body));
                 }
@@ -210,13 +263,14 @@ impl Reader<'_> {
         events: impl Iterator<Item = &'a EventRow>,
         findings: &mut Findings,
     ) {
-        let mut came: HashMap<EventId, usize> = HashMap::new();
-        for event in &self.seen.others {
-            *came.entry(*event).or_default() += 1;
+        let mut came: HashMap<EventId, Vec<usize>> = HashMap::new();
+        for told in &self.seen.others {
+            came.entry(told.event).or_default().push(told.life);
         }
         for event in events {
             match came.get(&event.event_id) {
-                Some(1) => {}
+                Some(lives) if lives.is_sorted_by(|one, next| one < next) => {}
+                None if self.has_drawn(event) => {}
                 None => findings.lost.push(format!("{} was not notified", self.name)),
                 Some(_) => findings.doubled.push(format!("{} was notified again", self.name)),
             }
@@ -234,6 +288,8 @@ impl Findings {
         told.sort_by_key(|posted| posted.seq);
         let places: HashMap<MessageId, usize> =
             told.iter().enumerate().map(|(place, posted)| (posted.message, place)).collect();
+        // A list that was drawn anew begins where its first row is.
+        let first = shown.oldest.and_then(|oldest| places.get(&oldest)).copied().unwrap_or(0);
         let mut seen = HashSet::new();
         let mut newest = 0;
         for row in &shown.rows {
@@ -248,7 +304,7 @@ impl Findings {
                 Some(place) => newest = *place,
             }
         }
-        for posted in told.iter().filter(|posted| !seen.contains(&posted.message)) {
+        for posted in told[first..].iter().filter(|posted| !seen.contains(&posted.message)) {
             self.lost.push(format!("{name} does not show {}", posted.body));
         }
         if shown.resyncs > 0 {

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::{Ledger, Stack};
+use crate::{Ledger, Load, Stack};
 
 /// A process to kill when so many messages have been acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Kill {
 pub struct Killed {
     /// What was planned.
     pub kill: Kill,
+    /// When.
+    pub at: Instant,
     /// How long until there was a new process.
     pub started_again: Duration,
     /// How long until the next message was acknowledged.
@@ -49,10 +51,12 @@ pub fn kills(seed: u64, processes: &[String], count: usize, posts: usize) -> Vec
 /// Kills by plan, with `kill -9`; one need not have recovered when the next one comes.
 pub async fn strike(
     stack: &Stack,
-    ledger: &Ledger,
+    load: &mut Load,
     plan: Vec<Kill>,
 ) -> anyhow::Result<Vec<Killed>> {
-    futures::future::try_join_all(plan.into_iter().map(|kill| one(stack, ledger, kill))).await
+    let ledger = load.ledger.clone();
+    let kills = plan.into_iter().map(|kill| one(stack, &ledger, kill));
+    load.meanwhile(futures::future::try_join_all(kills)).await
 }
 
 async fn one(stack: &Stack, ledger: &Ledger, kill: Kill) -> anyhow::Result<Killed> {
@@ -62,7 +66,7 @@ async fn one(stack: &Stack, ledger: &Ledger, kill: Kill) -> anyhow::Result<Kille
     let pid = stack.signal(&kill.process, Signal::SIGKILL)?;
     let started_again = stack.started_again(&kill.process, pid).await?;
     ledger.reaches(answered + 1).await;
-    Ok(Killed { kill, started_again, next_answer: begun.elapsed() })
+    Ok(Killed { kill, at: begun, started_again, next_answer: begun.elapsed() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the server has said yes to.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,14 @@ pub struct Posted {
     pub at: Instant,
 }
 
+impl Posted {
+    /// When the first request was sent.
+    #[must_use]
+    pub fn begun(&self) -> Instant {
+        self.at.checked_sub(self.took).unwrap_or(self.at)
+    }
+}
+
 /// An acknowledged change of a message.
 #[derive(Clone, Debug)]
 pub struct Edited {
@@ -46,6 +55,7 @@ pub struct Edited {
 pub struct Ledger {
     book: Mutex<Book>,
     count: watch::Sender<usize>,
+    enough: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +68,11 @@ struct Book {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { book: Mutex::default(), count: watch::Sender::new(0) }
+        Self {
+            book: Mutex::default(),
+            count: watch::Sender::new(0),
+            enough: AtomicBool::new(false),
+        }
     }
 }
 
@@ -81,6 +95,17 @@ impl Ledger {
     /// Notes an answer that no fault excuses.
     pub fn unexpected(&self, answer: String) {
         self.book().unexpected.push(answer);
+    }
+
+    /// Lets everybody stop after the message they are at: for tests that go on until something has happened so many times.
+    pub fn enough(&self) {
+        self.enough.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they have been told to stop.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.enough.load(Ordering::Relaxed)
     }
 
     /// All messages.

@@ -21,8 +21,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Mark {
     /// Where it was said.
     pub(crate) channel: ChannelId,
-    /// Its place there.
-    pub(crate) seq: i64,
     /// The message.
     pub(crate) message: MessageId,
 }
@@ -43,7 +41,7 @@ impl Mark {
         let begun = Instant::now();
         loop {
             match speaker.client.post_message(channel, &request).await {
-                Ok(said) => return Ok(Self { channel, seq: said.seq, message: said.id }),
+                Ok(said) => return Ok(Self { channel, message: said.id }),
                 Err(error) if begun.elapsed() > PATIENCE => {
                     return Err(error).context("the last word is not taken");
                 }
@@ -71,12 +69,17 @@ mod tests {
     #[test]
     fn the_last_word_is_taken_out_once() {
         let (channel, message) = (ChannelId::new(), MessageId::new());
-        let frame =
-            |seq, created| Frame { seq, event: EventId::new(), created, at: Instant::now() };
+        let frame = |seq, created| Frame {
+            seq,
+            event: EventId::new(),
+            created,
+            at: Instant::now(),
+            life: 0,
+        };
         let mut seen = Seen::default();
         let frames = vec![frame(1, None), frame(2, Some(message)), frame(2, Some(message))];
         seen.channels.insert(channel, frames);
-        Mark { channel, seq: 2, message }.strike(&mut seen);
+        Mark { channel, message }.strike(&mut seen);
         let left: Vec<i64> = seen.channels[&channel].iter().map(|frame| frame.seq).collect();
         assert_eq!(left, [1, 2], "what comes twice is found");
     }

@@ -1,48 +1,31 @@
 //! The summary of a run, for people.
 
-use std::fmt;
-use std::time::Duration;
-
+use crate::Witness;
 use crate::faults::Killed;
-use crate::ledger::Posted;
-use crate::writer::Written;
-use crate::{Truth, Witness};
+use crate::load::Ended;
+use std::fmt;
 
 /// Sentences of one kind that are worth printing.
 const SENTENCES_MAX: usize = 12;
 
 /// What happened in a run, and what is wrong.
 #[derive(Debug)]
-pub struct Report<'a> {
-    /// What the run was drawn from.
-    pub seed: u64,
-    /// How long the writers took.
-    pub took: Duration,
-    /// The faults.
-    pub killed: Vec<Killed>,
-    /// The acknowledgements.
-    pub posts: Vec<Posted>,
-    /// The writers.
-    pub written: Vec<Written>,
-    /// Postgres and the stream.
-    pub truth: Truth,
-    /// The readers, and what is wrong.
-    pub witness: &'a Witness,
-}
+pub struct Report<'a>(pub(crate) &'a Ended);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, took, killed, posts, written, truth, witness } = self;
+        let Ended { seed, took, killed, posts, written, truth, witness } = self.0;
         let Witness { seen, shown, findings } = witness;
         writeln!(f, "faults, seed {seed}: AJET_FAULT_SEED={seed} draws the same again")?;
-        for Killed { kill, started_again, next_answer } in killed {
+        for Killed { kill, at, started_again, next_answer } in killed {
             writeln!(
                 f,
-                "  kill -9 {:<12} after {:>5} posts, started again in {:>4} ms, next post answered in {:>5} ms",
+                "  kill -9 {:<12} after {:>5} posts, started again in {:>4} ms, next post answered in {:>5} ms, seen by all in {:>5} ms",
                 kill.process,
                 kill.after,
                 started_again.as_millis(),
-                next_answer.as_millis()
+                next_answer.as_millis(),
+                self.0.recovery(*at).as_millis()
             )?;
         }
         let repeated: u32 = written.iter().map(|writer| writer.repeated).sum();

@@ -8,9 +8,12 @@ use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 /// How often a pid file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// A leader says within this time that it leads.
+const LEADER_SAYS_SO: Duration = Duration::from_secs(1);
 
 /// The surrounding stack, as `cargo xtask with-stack --separate` describes it.
 #[derive(Clone, Debug)]
@@ -19,11 +22,24 @@ pub struct Stack {
     pub public_url: String,
     /// Every gateway.
     pub gateways: Vec<String>,
+    /// Health, readiness and metrics of every gateway.
+    pub gateway_admins: Vec<String>,
+    /// Every api.
+    pub apis: Vec<String>,
+    /// Every web session manager.
+    pub web_sms: Vec<String>,
+    /// Every terminal session manager.
+    pub tui_sms: Vec<String>,
+    /// The sign-in provider.
+    pub provider_url: String,
+    /// What direct calls to the services must send as `X-Ajet-Edge`.
+    pub edge_secret: Secret,
     /// The database.
     pub database_url: String,
     /// The bus, for the user that may do everything.
     pub nats_url: String,
-    run_dir: PathBuf,
+    /// Logs, pid files, and in `data` the files of Postgres and NATS.
+    pub run_dir: PathBuf,
     xtask: PathBuf,
 }
 
@@ -31,6 +47,12 @@ pub struct Stack {
 struct Description {
     url: String,
     auth_gw: Vec<String>,
+    auth_gw_admin: Vec<String>,
+    api: Vec<String>,
+    web_sm: Vec<String>,
+    tui_sm: Vec<String>,
+    oauth_url: String,
+    edge_secret: String,
     database_url: String,
     nats_url: String,
 }
@@ -49,6 +71,12 @@ impl Stack {
         let stack = Self {
             public_url: description.url,
             gateways: description.auth_gw,
+            gateway_admins: description.auth_gw_admin,
+            apis: description.api,
+            web_sms: description.web_sm,
+            tui_sms: description.tui_sm,
+            provider_url: description.oauth_url,
+            edge_secret: Secret::from(description.edge_secret),
             database_url: description.database_url,
             nats_url: description.nats_url,
             run_dir,
@@ -93,7 +121,59 @@ impl Stack {
         Ok(begun.elapsed())
     }
 
-    fn pid(&self, name: &str) -> anyhow::Result<i32> {
+    /// Waits until every service says that it is ready.
+    pub async fn ready(&self, patience: Duration) -> anyhow::Result<()> {
+        let services = [&self.apis, &self.web_sms, &self.tui_sms, &self.gateway_admins];
+        let waiting = services.into_iter().flatten().map(|url| self.ready_at(url, patience));
+        futures::future::try_join_all(waiting).await.map(drop)
+    }
+
+    /// Waits until one service, by its address, says that it is ready.
+    pub async fn ready_at(&self, url: &str, patience: Duration) -> anyhow::Result<()> {
+        let http = reqwest::Client::builder().no_proxy().timeout(patience).build()?;
+        let begun = Instant::now();
+        loop {
+            let said = match http.get(format!("{url}/readyz")).send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            if begun.elapsed() > patience {
+                bail!("{url} is not ready after {patience:?}: {said}");
+            }
+            tokio::time::sleep(LOOK_EVERY * 4).await;
+        }
+    }
+
+    /// A service's metric, labels and all (`sse_resume_total{how="memory"}`); 0 where it has not been counted yet.
+    pub async fn metric(&self, url: &str, name: &str) -> anyhow::Result<f64> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let text =
+            http.get(format!("{url}/metrics")).send().await?.error_for_status()?.text().await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.map(str::parse).transpose()?.unwrap_or(0.0))
+    }
+
+    /// The name of the api whose relay leads now.
+    pub async fn leader(&self, patience: Duration) -> anyhow::Result<String> {
+        let begun = Instant::now();
+        loop {
+            for (url, number) in self.apis.iter().zip(1..) {
+                // One that stands still never answers.
+                let leads = timeout(LEADER_SAYS_SO, self.metric(url, "chat_relay_leader")).await;
+                if leads.is_ok_and(|leads| leads.is_ok_and(|leads| leads > 0.5)) {
+                    return Ok(format!("api-{number}"));
+                }
+            }
+            if begun.elapsed() > patience {
+                bail!("no relay leads after {patience:?}");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The process id of one, by its name.
+    pub fn pid(&self, name: &str) -> anyhow::Result<i32> {
         let file = self.run_dir.join(format!("{name}.pid"));
         let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         Ok(text.trim().parse()?)

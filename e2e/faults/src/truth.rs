@@ -7,7 +7,7 @@ use ajet_shared::bus::Bus;
 use ajet_shared::db::agreement::{self, EventRow, MessageRow};
 use ajet_shared::events::Envelope;
 use ajet_shared::id::{ChannelId, EventId, UserId};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use futures::StreamExt as _;
 
 use crate::Stack;
@@ -16,7 +16,7 @@ use crate::Stack;
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// All messages, all events, and the stream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Truth {
     /// Every message of the database.
     pub messages: Vec<MessageRow>,
@@ -24,8 +24,14 @@ pub struct Truth {
     pub events: Vec<EventRow>,
     /// What the stream holds: sequence and event.
     pub stream: Vec<(u64, EventId)>,
+    /// What it holds that is no event at all.
+    pub unreadable: Vec<u64>,
+    /// The oldest sequence that it holds: what came before, it has forgotten.
+    pub first_seq: u64,
     /// The epoch of the stream.
     pub epoch: Option<i32>,
+    /// What was true and is not any more, because the database is an older copy of itself. Nobody knows but the test.
+    pub undone: HashSet<EventId>,
 }
 
 impl Truth {
@@ -35,7 +41,8 @@ impl Truth {
         let begun = Instant::now();
         let events = loop {
             let events = agreement::events(&mut *pool.acquire().await?).await?;
-            let waiting = events.iter().filter(|event| event.stream_seq.is_none()).count();
+            let waiting =
+                events.iter().filter(|event| event.stream_seq.is_none() && !event.failed).count();
             if waiting == 0 {
                 break events;
             }
@@ -48,14 +55,17 @@ impl Truth {
         let bus = Bus::connect(&stack.nats_url, "ajet-faults").await?;
         let state = bus.stream_state().await?;
         let mut held = bus.replay(state.first_seq, state.last_seq).await?;
-        let mut stream = Vec::new();
+        let (mut stream, mut unreadable) = (Vec::new(), Vec::new());
         while let Some(delivered) = held.next().await {
             let delivered = delivered?;
-            let envelope: Envelope = serde_json::from_slice(&delivered.payload)
-                .with_context(|| format!("event {} of the stream", delivered.stream_seq))?;
-            stream.push((delivered.stream_seq, envelope.id));
+            match serde_json::from_slice::<Envelope>(&delivered.payload) {
+                Ok(envelope) => stream.push((delivered.stream_seq, envelope.id)),
+                Err(_) => unreadable.push(delivered.stream_seq),
+            }
         }
-        Ok(Self { messages, events, stream, epoch: state.epoch })
+        let (first_seq, epoch) = (state.first_seq, state.epoch);
+        let undone = HashSet::new();
+        Ok(Self { messages, events, stream, unreadable, first_seq, epoch, undone })
     }
 
     /// Where everything stands now.

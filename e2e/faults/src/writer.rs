@@ -62,15 +62,18 @@ impl Writer {
         Self { person, channels, names, ledger, random, roots: Vec::new() }
     }
 
-    /// Writes `count` messages, about one in every `pace`.
+    /// Writes `count` messages, about one in every `pace`; fewer if the ledger says that it is enough.
     pub async fn write(mut self, count: usize, pace: Duration) -> anyhow::Result<Written> {
         let mut written = Written::default();
         for number in 0..count {
             let pause = pace.mul_f64(self.random.random_range(0.0..2.0));
             tokio::time::sleep(pause).await;
+            if self.ledger.is_enough() {
+                break;
+            }
             let posted = self.post(number, &mut written).await?;
             if self.random.random_ratio(CHANGES, 100) {
-                self.change(&posted).await?;
+                self.change(&posted, &mut written).await?;
             }
             if posted.parent.is_none() {
                 self.roots.push((posted.channel, posted.message));
@@ -121,11 +124,12 @@ impl Writer {
         })
     }
 
-    async fn change(&self, posted: &Posted) -> anyhow::Result<()> {
+    async fn change(&self, posted: &Posted, written: &mut Written) -> anyhow::Result<()> {
         let body = format!("{}, as amended", posted.body);
         let request = EditMessage { body_md: body.parse()? };
         let path = format!("/api/messages/{}", posted.message);
-        self.insist(Call::new(Method::PATCH, path).json(&request)).await?;
+        let (_, tries) = self.insist(Call::new(Method::PATCH, path).json(&request)).await?;
+        written.repeated += tries - 1;
         self.ledger.edit(Edited { message: posted.message, body });
         Ok(())
     }

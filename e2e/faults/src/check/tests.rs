@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use ajet_shared::db::agreement::MessageRow;
 use ajet_shared::id::ClientMessageId;
+use ajet_shared::position::Position;
 
 use super::*;
+use crate::Told;
 
 /// One channel with two messages that one reader saw, and everything as it should be.
 struct World {
@@ -22,7 +24,7 @@ impl World {
         let (channel, reader) = (ChannelId::new(), UserId::new());
         let mut world = Self {
             ledger: Ledger::default(),
-            truth: Truth { messages: vec![], events: vec![], stream: vec![], epoch: Some(1) },
+            truth: Truth { epoch: Some(1), ..Truth::default() },
             since: Since { channels: HashMap::from([(channel, 4)]), ..Since::default() },
             channel,
             reader,
@@ -32,7 +34,7 @@ impl World {
             world.say(seq);
         }
         let notified = world.event("notification.created", reader.uuid(), None);
-        world.seen.others.push(notified);
+        world.seen.others.push(Told { event: notified, life: 0 });
         world
     }
 
@@ -62,7 +64,7 @@ impl World {
             took: Duration::ZERO,
             at: Instant::now(),
         });
-        let frame = Frame { seq, event, created: Some(message), at: Instant::now() };
+        let frame = Frame { seq, event, created: Some(message), at: Instant::now(), life: 0 };
         self.seen.channels.entry(channel).or_default().push(frame);
     }
 
@@ -153,7 +155,7 @@ fn a_page_that_is_not_its_channel_is_found() {
     let found = |rows: &[usize], resyncs| {
         let rows = rows.iter().map(|place| posts[*place].message).collect();
         let mut findings = Findings::default();
-        findings.page("page", world.channel, &Shown { rows, resyncs, reconnects: 0 }, &posts);
+        findings.page("page", world.channel, &Shown { rows, resyncs, ..Shown::default() }, &posts);
         let kinds = findings.kinds().into_iter();
         kinds.filter(|(_, found)| !found.is_empty()).map(|(kind, _)| kind).collect::<Vec<_>>()
     };
@@ -172,4 +174,80 @@ fn disorder_resyncs_and_other_texts_are_found() {
     assert_eq!(other, ["disagreements"]);
     let unexpected = after(|world| world.ledger.unexpected("500".to_owned()));
     assert_eq!(unexpected, ["unexpected"]);
+}
+
+/// A reader who drew everything anew when the stream stood at `drawn_at`, and has in it what stood in Postgres then.
+fn drawn_anew(world: &mut World, drawn_at: u64) {
+    let posts = world.ledger.posts();
+    let is_old = |posted: &&Posted| {
+        let event = world.truth.events.iter().find(|event| event.channel_seq == Some(posted.seq));
+        event.is_some_and(|event| event.stream_seq <= i64::try_from(drawn_at).ok())
+    };
+    world.seen.drawn = posts.iter().filter(is_old).map(|posted| posted.message).collect();
+    world.seen.drawn_at = Some(Position { epoch: 1, seq: drawn_at });
+    world.seen.resyncs.push("epoch".to_owned());
+}
+
+#[test]
+fn whoever_drew_anew_need_not_have_seen_what_was_before() {
+    let missed_one = after(|world| {
+        world.frames().remove(0);
+        drawn_anew(world, 1);
+    });
+    assert_eq!(missed_one, ["resyncs"]);
+    let missed_a_later_one = after(|world| {
+        world.frames().remove(1);
+        drawn_anew(world, 1);
+    });
+    assert_eq!(missed_a_later_one, ["lost", "resyncs"]);
+    let missed_one_of_a_later_epoch = after(|world| {
+        world.frames().remove(0);
+        drawn_anew(world, 1);
+        for event in &mut world.truth.events {
+            event.epoch = Some(2);
+        }
+    });
+    assert_eq!(missed_one_of_a_later_epoch, ["lost", "resyncs"]);
+    let missed_one_of_an_earlier_epoch = after(|world| {
+        world.frames().remove(1);
+        drawn_anew(world, 2);
+        world.seen.drawn_at = Some(Position { epoch: 2, seq: 0 });
+    });
+    assert_eq!(missed_one_of_an_earlier_epoch, ["resyncs"]);
+    let drew_too_little = after(|world| {
+        world.frames().remove(0);
+        drawn_anew(world, 1);
+        world.seen.drawn.clear();
+    });
+    assert_eq!(drew_too_little, ["lost", "resyncs"]);
+    let came_again_afterwards = after(|world| {
+        let again = world.frames()[0];
+        world.frames().push(Frame { life: 1, ..again });
+        drawn_anew(world, 3);
+    });
+    assert_eq!(came_again_afterwards, ["resyncs"]);
+    let came_twice_afterwards = after(|world| {
+        let again = world.frames()[0];
+        world.frames().extend([Frame { life: 1, ..again }; 2]);
+        drawn_anew(world, 3);
+    });
+    assert_eq!(came_twice_afterwards, ["doubled", "resyncs"]);
+}
+
+#[test]
+fn a_page_that_was_drawn_anew_begins_with_its_first_row() {
+    let world = World::new();
+    let posts = world.ledger.posts();
+    let found = |rows: &[usize], oldest: usize| {
+        let shown = Shown {
+            rows: rows.iter().map(|place| posts[*place].message).collect(),
+            oldest: Some(posts[oldest].message),
+            ..Shown::default()
+        };
+        let mut findings = Findings::default();
+        findings.page("page", world.channel, &shown, &posts);
+        findings.lost.len()
+    };
+    assert_eq!(found(&[1], 1), 0);
+    assert_eq!(found(&[1], 0), 1);
 }

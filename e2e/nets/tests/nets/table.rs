@@ -41,6 +41,7 @@ const API: &[(&str, &str, Class, &str)] = &[
     ("DELETE", "/api/me/tokens/{id}", Class::Own, "session"),
     ("GET", "/api/users/{id}", Class::CommunityRead, "channels:read"),
     ("GET", "/api/sync", Class::SignedIn, "channels:read"),
+    ("GET", "/api/me/access", Class::SignedIn, "channels:read"),
     ("POST", "/api/heartbeat", Class::SignedIn, ""),
     ("GET", "/api/communities", Class::SignedIn, "channels:read"),
     ("POST", "/api/communities", Class::Session, "session"),

@@ -1,48 +1,49 @@
 //! What fault tests stand on: the proxy between all parts, processes that are stopped and frozen, points at which they die, wrong clocks.
-//!
-//! They share the stack, so each has it for itself for as long as it disturbs it.
 
-use std::error::Error;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use ajet_faults::Stack;
-use ajet_faults::toxic::{Control, Toxic, Way};
+use ajet_faults::toxic::{Toxic, Way};
+use ajet_faults::{Scene, Stack};
 use ajet_shared::channel::{CreateChannel, Visibility};
 use ajet_shared::client::{ApiClient, ClientOptions};
 use ajet_shared::id::{ChannelId, ClientMessageId};
 use ajet_shared::message::{Message, PostMessage};
 use ajet_shared::page::PageQuery;
+use anyhow::Context as _;
 use time::OffsetDateTime;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::OnceCell;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use crate::Outcome;
 
 /// How long anything here may take.
 const LIMIT: Duration = Duration::from_secs(40);
 
-/// The stack, for one test at a time.
-struct Scene {
-    stack: Stack,
-    control: Control,
+/// The stack, and somebody in it.
+struct Yard {
+    scene: Scene,
     client: ApiClient,
     channel: ChannelId,
-    _alone: MutexGuard<'static, ()>,
 }
 
-impl Scene {
-    async fn set() -> Result<Self, Box<dyn Error>> {
-        static ALONE: Mutex<()> = Mutex::const_new(());
+impl Deref for Yard {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
+impl Yard {
+    async fn set() -> anyhow::Result<Self> {
         static PLACE: OnceCell<(ApiClient, ChannelId)> = OnceCell::const_new();
-        let alone = ALONE.lock().await;
-        let (stack, control) = (Stack::surrounding()?, Control::surrounding()?);
-        // What a test that failed has left behind.
-        control.restore("all").await?;
-        let (client, channel) = PLACE.get_or_try_init(|| place(&stack)).await?.clone();
-        Ok(Self { stack, control, client, channel, _alone: alone })
+        let scene = Scene::set("toxic").await?;
+        let (client, channel) = PLACE.get_or_try_init(|| place(&scene.stack)).await?.clone();
+        Ok(Self { scene, client, channel })
     }
 
     /// Posts as a good client does: the same message until it is answered. Gives how many requests that took.
-    async fn post(&self, body: &str) -> Result<(Message, u32), Box<dyn Error>> {
+    async fn post(&self, body: &str) -> anyhow::Result<(Message, u32)> {
         let request = PostMessage {
             body_md: body.parse()?,
             client_msg_id: ClientMessageId::new(),
@@ -62,15 +63,15 @@ impl Scene {
     }
 
     /// How often a text stands in the channel.
-    async fn count(&self, body: &str) -> Result<usize, Box<dyn Error>> {
+    async fn count(&self, body: &str) -> anyhow::Result<usize> {
         let page = self.client.messages(self.channel, PageQuery::default()).await?;
         Ok(page.items.iter().filter(|message| message.body_md == body).count())
     }
 
-    async fn state(&self, process: &str) -> Result<(String, Option<i32>), Box<dyn Error>> {
+    async fn state(&self, process: &str) -> anyhow::Result<(String, Option<i32>)> {
         let processes = self.control.processes().await?;
         let found = processes.into_iter().find(|line| line.name == process);
-        let line = found.ok_or_else(|| format!("there is no process {process}"))?;
+        let line = found.with_context(|| format!("there is no process {process}"))?;
         Ok((line.state, line.pid))
     }
 
@@ -93,7 +94,7 @@ impl Scene {
 }
 
 /// Somebody with a channel of their own, in the community that is there or the first one.
-async fn place(stack: &Stack) -> Result<(ApiClient, ChannelId), Box<dyn Error>> {
+async fn place(stack: &Stack) -> anyhow::Result<(ApiClient, ChannelId)> {
     let token = match stack.sign_in("toxic", None).await {
         Ok(token) => token,
         Err(_) => stack.sign_in("toxic", Some("Toxic")).await?,
@@ -102,7 +103,7 @@ async fn place(stack: &Stack) -> Result<(ApiClient, ChannelId), Box<dyn Error>> 
     let client = ApiClient::with_options(vec![stack.public_url.parse()?], &options)?;
     let client = client.with_token(&token);
     let sync = client.sync().await?;
-    let community = sync.communities.first().ok_or("in no community")?.community.id;
+    let community = sync.communities.first().context("in no community")?.community.id;
     let new = CreateChannel { name: "toxic".parse()?, visibility: Visibility::Public, topic: None };
     let channel = client.create_channel(community, &new).await?.channel.id;
     Ok((client, channel))
@@ -110,9 +111,9 @@ async fn place(stack: &Stack) -> Result<(ApiClient, ChannelId), Box<dyn Error>> 
 
 #[tokio::test]
 async fn every_part_speaks_to_every_other_through_an_edge() -> Outcome {
-    let scene = Scene::set().await?;
-    scene.post("over all edges").await?;
-    let edges = scene.control.edges().await?;
+    let yard = Yard::set().await?;
+    yard.post("over all edges").await?;
+    let edges = yard.control.edges().await?;
     let names: Vec<&str> = edges.iter().map(|edge| edge.name.as_str()).collect();
     // Two of each service: 2 clients', 12 and 4 of gateways, 8 and 4 of session managers, 6 of apis.
     assert_eq!(names.len(), 36, "{names:?}");
@@ -130,103 +131,103 @@ async fn every_part_speaks_to_every_other_through_an_edge() -> Outcome {
         ("api-2-nats", true),
         ("api-1-s3", false),
     ] {
-        let edge = edges.iter().find(|edge| edge.name == name).ok_or(name)?;
+        let edge = edges.iter().find(|edge| edge.name == name).context(name)?;
         assert_eq!(edge.conditions, "well", "{name}");
         assert!(!in_use || edge.connections > 0, "{name} is not in use");
     }
-    Ok(())
+    yard.scene.passed().await
 }
 
 #[tokio::test]
 async fn a_disturbed_edge_is_felt() -> Outcome {
-    let scene = Scene::set().await?;
-    let page = format!("{}/login", scene.stack.public_url);
+    let yard = Yard::set().await?;
+    let page = format!("{}/login", yard.stack.public_url);
     let http = reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?;
     let time = Duration::from_millis(150);
-    scene.control.latency("client-gw-1", time, Duration::ZERO).await?;
+    yard.control.latency("client-gw-1", time, Duration::ZERO).await?;
     let begun = Instant::now();
     assert!(http.get(&page).send().await?.status().is_success());
     assert!(begun.elapsed() >= time * 2);
-    scene.control.cut("client-gw-1").await?;
+    yard.control.cut("client-gw-1").await?;
     assert!(http.get(&page).send().await.is_err_and(|error| error.is_connect()));
-    scene.control.restore("client-gw-1").await?;
+    yard.control.restore("client-gw-1").await?;
     assert!(http.get(&page).send().await?.status().is_success());
 
-    scene.control.cut("gw-api").await?;
-    assert!(scene.client.trying_once().sync().await.is_err());
-    scene.control.restore("gw-api").await?;
-    scene.post("the apis are back").await?;
+    yard.control.cut("gw-api").await?;
+    assert!(yard.client.trying_once().sync().await.is_err());
+    yard.control.restore("gw-api").await?;
+    yard.post("the apis are back").await?;
 
-    scene.control.disturb("api-1-nats,api-2-nats", Toxic::Reset, Way::Both).await?;
-    scene.post("the bus is not asked").await?;
-    Ok(())
+    yard.control.disturb("api-1-nats,api-2-nats", Toxic::Reset, Way::Both).await?;
+    yard.post("the bus is not asked").await?;
+    yard.scene.passed().await
 }
 
 #[tokio::test]
 async fn a_process_is_stopped_started_and_frozen() -> Outcome {
-    let scene = Scene::set().await?;
-    scene.control.stop("api-1").await?;
-    assert_eq!(scene.state("api-1").await?, ("down".to_owned(), None));
-    assert!(!scene.stack.processes()?.contains(&"api-1".to_owned()));
-    assert!(scene.control.stop("api-1").await.is_err());
-    scene.post("the other one goes on").await?;
-    scene.control.start("api-1", &[]).await?;
-    assert_eq!(scene.state("api-1").await?.0, "running");
-    assert!(scene.control.start("api-1", &[]).await.is_err());
+    let yard = Yard::set().await?;
+    yard.control.stop("api-1").await?;
+    assert_eq!(yard.state("api-1").await?, ("down".to_owned(), None));
+    assert!(!yard.stack.processes()?.contains(&"api-1".to_owned()));
+    assert!(yard.control.stop("api-1").await.is_err());
+    yard.post("the other one goes on").await?;
+    yard.control.start("api-1", &[]).await?;
+    assert_eq!(yard.state("api-1").await?.0, "running");
+    assert!(yard.control.start("api-1", &[]).await.is_err());
 
-    scene.control.freeze("postgres-1").await?;
-    assert_eq!(scene.state("postgres-1").await?.0, "frozen");
-    let waits = scene.client.with_timeout(Duration::from_millis(500)).trying_once();
+    yard.control.freeze("postgres-1").await?;
+    assert_eq!(yard.state("postgres-1").await?.0, "frozen");
+    let waits = yard.client.with_timeout(Duration::from_millis(500)).trying_once();
     assert!(waits.sync().await.is_err());
-    scene.control.thaw("postgres-1").await?;
-    scene.post("Postgres is back").await?;
+    yard.control.thaw("postgres-1").await?;
+    yard.post("Postgres is back").await?;
 
-    let (_, pid) = scene.state("nats-1").await?;
-    scene.control.freeze("nats-1").await?;
-    scene.control.kill("nats-1").await?;
-    assert_eq!(scene.state("nats-1").await?, ("down".to_owned(), None));
-    scene.control.start("nats-1", &[]).await?;
-    assert_ne!(scene.state("nats-1").await?.1, pid);
-    Ok(())
+    let (_, pid) = yard.state("nats-1").await?;
+    yard.control.freeze("nats-1").await?;
+    yard.control.kill("nats-1").await?;
+    assert_eq!(yard.state("nats-1").await?, ("down".to_owned(), None));
+    yard.control.start("nats-1", &[]).await?;
+    assert_ne!(yard.state("nats-1").await?.1, pid);
+    yard.scene.passed().await
 }
 
 #[tokio::test]
 async fn an_api_dies_at_a_failpoint_and_the_message_stands_once() -> Outcome {
-    let scene = Scene::set().await?;
+    let yard = Yard::set().await?;
     // The second time in the life of each process: the first one is a life without a fault.
     for point in ["before_commit", "after_commit", "after_ack"] {
         let setting = format!("{point}:2");
-        scene.only_api_with(&[("AJET_FAILPOINT", &setting)]).await?;
+        yard.only_api_with(&[("AJET_FAILPOINT", &setting)]).await?;
         let mut bodies = Vec::new();
         for round in 1..=4 {
             let body = format!("{point} {round} {}", ClientMessageId::new());
-            scene.post(&body).await?;
+            yard.post(&body).await?;
             bodies.push(body);
         }
-        let log = std::fs::read_to_string(scene.stack.log("api-2"))?;
+        let log = std::fs::read_to_string(yard.stack.log("api-2"))?;
         assert!(log.contains("AJET_FAILPOINT: "), "{point} was not reached");
-        scene.both_apis().await?;
+        yard.both_apis().await?;
         for body in bodies {
-            assert_eq!(scene.count(&body).await?, 1, "{body}");
+            assert_eq!(yard.count(&body).await?, 1, "{body}");
         }
     }
-    let log = std::fs::read_to_string(scene.stack.log("api-2"))?;
+    let log = std::fs::read_to_string(yard.stack.log("api-2"))?;
     for point in ["BeforeCommit", "AfterCommit", "AfterAck"] {
         assert!(log.contains(&format!("AJET_FAILPOINT: {point}")), "{point} was not reached");
     }
-    Ok(())
+    yard.scene.passed().await
 }
 
 #[tokio::test]
 async fn an_api_has_a_wrong_clock() -> Outcome {
-    let scene = Scene::set().await?;
-    scene.only_api_with(&[("AJET_CLOCK_OFFSET", "-7200")]).await?;
-    let (message, _) = scene.post("two hours ago").await?;
-    scene.both_apis().await?;
+    let yard = Yard::set().await?;
+    yard.only_api_with(&[("AJET_CLOCK_OFFSET", "-7200")]).await?;
+    let (message, _) = yard.post("two hours ago").await?;
+    yard.both_apis().await?;
     let behind = OffsetDateTime::now_utc() - message.created_at;
     assert!((behind.whole_seconds() - 7_200).abs() < 60, "{behind}");
-    let (id, _) = message.id.uuid().get_timestamp().ok_or("no time")?.to_unix();
+    let (id, _) = message.id.uuid().get_timestamp().context("no time")?.to_unix();
     let behind = OffsetDateTime::now_utc().unix_timestamp() - i64::try_from(id)?;
     assert!((behind - 7_200).abs() < 60, "{behind}");
-    Ok(())
+    yard.scene.passed().await
 }
