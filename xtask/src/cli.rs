@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Login(LoginOptions),
     /// Run the tests: unit, integration, e2e, faults, or all of them.
     Test(TestOptions),
+    /// Do harm to stacks, row by row of the fault matrix, and see whether what is promised holds.
+    Faults(FaultOptions),
     /// Check formatting, lints and documentation, as strictly as CI does.
     Lint,
     /// Fetch the browser assets that a build takes from outside, check them and say how large they are.
@@ -42,6 +44,7 @@ pub(crate) struct DevOptions {
 
 /// Options of `with-stack`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct WithStackOptions {
     /// What the database holds at the start; empty without this option.
     #[arg(long, value_enum)]
@@ -62,6 +65,9 @@ pub(crate) struct WithStackOptions {
     /// Use the release build of the services.
     #[arg(long)]
     pub(crate) release: bool,
+    /// The programs are built already, beside this one: run them as they are.
+    #[arg(long)]
+    pub(crate) no_build: bool,
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
@@ -129,6 +135,28 @@ pub(crate) enum Tier {
     All,
 }
 
+/// Options of `faults`.
+#[derive(Debug, Args)]
+pub(crate) struct FaultOptions {
+    /// What chance is drawn from; may be given several times. Without it one is drawn, with --long three.
+    #[arg(long = "seed", value_name = "N")]
+    pub(crate) seeds: Vec<u64>,
+    /// Only this row of the matrix (F12, f12 or 12); may be given several times.
+    #[arg(long, value_name = "F12", value_parser = fault_number)]
+    pub(crate) only: Vec<u8>,
+    /// In full length, what chance has a part in with every seed; of all rows, the results become docs/reliability.md.
+    #[arg(long)]
+    pub(crate) long: bool,
+}
+
+/// `F12`, `f12` or `12`.
+fn fault_number(text: &str) -> Result<u8, String> {
+    let number = text.strip_prefix(['F', 'f']).unwrap_or(text).parse().ok();
+    let known = |number: &u8| ajet_faults::MATRIX.iter().any(|fault| fault.number == *number);
+    let last = ajet_faults::MATRIX.last().map_or_else(String::new, ajet_faults::Fault::id);
+    number.filter(known).ok_or_else(|| format!("the faults are F1 to {last}"))
+}
+
 /// Options of `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchOptions {
@@ -138,6 +166,9 @@ pub(crate) struct BenchOptions {
     /// Messages that `history` and `search` look through.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(200_000..=100_000_000))]
     pub(crate) messages: i64,
+    /// Streams that `streams` opens.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u16).range(16..=4_000))]
+    pub(crate) streams: u16,
 }
 
 /// The benches.
@@ -155,6 +186,8 @@ pub(crate) enum BenchName {
     Page,
     /// Memory of each process, idle and with 100 open streams.
     Memory,
+    /// 2,000 streams on one session manager: memory, processor time, and from posting to all of them having it.
+    Streams,
     /// From the start of each program to its being ready.
     Start,
     /// One after the other.
@@ -163,8 +196,9 @@ pub(crate) enum BenchName {
 
 impl BenchName {
     /// Each of them, in the order in which they do not disturb each other: memory before anything was done, the data last.
-    pub(crate) const EACH: [Self; 7] = [
+    pub(crate) const EACH: [Self; 8] = [
         Self::Memory,
+        Self::Streams,
         Self::Deliver,
         Self::Start,
         Self::Page,
@@ -182,8 +216,24 @@ impl BenchName {
             Self::Search => "search",
             Self::Page => "page",
             Self::Memory => "memory",
+            Self::Streams => "streams",
             Self::Start => "start",
             Self::All => "all",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fault_number;
+
+    #[test]
+    fn a_fault_has_three_names_and_the_matrix_an_end() {
+        for name in ["F12", "f12", "12"] {
+            assert_eq!(fault_number(name), Ok(12));
+        }
+        for name in ["F0", "46", "F", "", "F1x", "-1", "300"] {
+            assert_eq!(fault_number(name), Err("the faults are F1 to F45".to_owned()), "{name}");
         }
     }
 }

@@ -229,6 +229,20 @@ async fn pip(python: &Path, scratch: &Path) -> anyhow::Result<Vec<OsString>> {
     Ok(own)
 }
 
+/// The programs that the examples of the documentation are made of, which the fault tests run.
+pub(crate) async fn shell_tools() -> anyhow::Result<()> {
+    let is_missing = |program: &&str| paths::find_program(program).is_none();
+    let missing: Vec<&str> = ["curl", "jq"].into_iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let step =
+        Step::announced("shell", format_args!("installing {} by apt-get", missing.join(" ")));
+    apt(&missing).await?;
+    step.done("installed");
+    Ok(())
+}
+
 /// What the browser tests need: Chromium with fonts, node, tmux, and the packages of `e2e/`. Gives Chromium's path.
 pub(crate) async fn browser_tests() -> anyhow::Result<PathBuf> {
     let mut missing = Vec::new();

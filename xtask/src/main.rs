@@ -3,7 +3,8 @@
 //! Everything a person or a machine does with this checkout starts here, so that both do the same. What belongs
 //! together is in one file: [`stack`] starts and stops a whole stack out of [`postgres`], [`nats`], [`s3`],
 //! [`oauth_provider`] and the [`services`]; [`process`] takes their processes up and down, [`supervisor`] keeps them
-//! alive between; [`toxic`] lets fault tests come between them; [`install`] fetches what a fresh machine lacks.
+//! alive between; [`toxic`] lets fault tests come between them, [`faults`] runs these one after the other; [`install`] fetches what a
+//! fresh machine lacks.
 
 mod assets;
 mod bench;
@@ -12,6 +13,7 @@ mod cli;
 mod demo;
 mod dev;
 mod family;
+mod faults;
 mod info;
 mod install;
 mod lint;
@@ -70,6 +72,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::WithStack(options) => with_stack::run(&options).await,
         Command::Login(options) => login::run(&options).await,
         Command::Test(options) => tests::run(&options).await,
+        Command::Faults(options) => faults::run(&options).await,
         Command::Bench(options) => bench::run(&options).await,
         Command::Lint => lint::run().await,
         Command::Assets => assets::run().await,

@@ -182,6 +182,29 @@ pub(crate) async fn wait(mut child: Child, abandoned: Abandoned) -> anyhow::Resu
     Ok(waiting.await??)
 }
 
+/// The same for at most `limit`; then it is ended, and there is no status.
+pub(crate) async fn wait_at_most(
+    mut child: Child,
+    limit: Duration,
+) -> anyhow::Result<Option<ExitStatus>> {
+    let given_up = CancellationToken::new();
+    let _guard = given_up.clone().drop_guard();
+    let waiting = BACKGROUND.spawn(async move {
+        tokio::select! {
+            status = child.wait() => status.map(Some),
+            () = tokio::time::sleep(limit) => {
+                end(&mut child, Signal::SIGTERM, ABANDONED_GRACE).await;
+                Ok(None)
+            }
+            () = given_up.cancelled() => {
+                end(&mut child, Signal::SIGTERM, ABANDONED_GRACE).await;
+                Ok(None)
+            }
+        }
+    });
+    Ok(waiting.await??)
+}
+
 /// Asks a child to end, then insists.
 pub(crate) async fn end(child: &mut Child, signal: Signal, grace: Duration) {
     send(child, signal);

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -116,11 +117,14 @@ impl Supervisor {
     /// Starts one again that has ended by itself. False if it is time to go.
     async fn start_again(&mut self, status: io::Result<ExitStatus>) -> bool {
         tracing::warn!(process = %self.spec.name, ?status, "ended and is started again");
+        let killed = status.as_ref().is_ok_and(|status| status.signal().is_some());
         self.died.send_replace(status.ok());
         (self.child, self.frozen) = (None, false);
-        // At once for one that ran; one that ends as soon as it starts is given time to find what it misses.
+        // At once for one that ran; one that ends as soon as it starts is given time to find what it misses, unless it was killed.
         self.pause = if self.started.elapsed() > Duration::from_secs(1) {
             Duration::ZERO
+        } else if killed {
+            Duration::from_millis(50)
         } else {
             (self.pause * 2).clamp(Duration::from_millis(50), Duration::from_secs(1))
         };

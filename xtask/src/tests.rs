@@ -5,14 +5,15 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ajet_faults::{Home, MATRIX};
 use anyhow::{Context as _, bail};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::cli::{TestOptions, Tier};
 use crate::nats::Nats;
@@ -23,6 +24,9 @@ use crate::s3::{self, S3};
 use crate::signals::{Signals, exit_status};
 use crate::ui::{self, Step};
 use crate::{child, install, paths, stack};
+
+/// How long the faults may take, in their short form: far longer than they should. What does not end has gone wrong, too.
+const FAULTS_LIMIT: Duration = Duration::from_hours(1);
 
 /// What came of a tier.
 struct Report {
@@ -75,6 +79,9 @@ async fn tiers(options: &TestOptions) -> anyhow::Result<Vec<Report>> {
     if matches!(options.tier, Tier::E2e | Tier::All) {
         install::browser_tests().await?;
     }
+    if matches!(options.tier, Tier::Faults | Tier::All) {
+        install::shell_tools().await?;
+    }
     build(options.tier).await?;
     Ok(match options.tier {
         Tier::Unit => vec![unit(options).await?],
@@ -109,9 +116,7 @@ async fn build(tier: Tier) -> anyhow::Result<()> {
         Tier::E2e => {
             &[programs, &["test", "--workspace", "--test", "nets", "--test", "sweeps", "--no-run"]]
         }
-        Tier::Faults => {
-            &[programs, &["test", "--workspace", "--test", "faults", "--test", "toxic", "--no-run"]]
-        }
+        Tier::Faults => &[programs, &["test", "--workspace", "--test", "faults", "--no-run"]],
     };
     for arguments in wanted {
         let mut cargo = command(&paths::cargo());
@@ -128,7 +133,7 @@ async fn build(tier: Tier) -> anyhow::Result<()> {
 async fn unit(options: &TestOptions) -> anyhow::Result<Report> {
     let mut cargo = command(&paths::cargo());
     cargo.args(["test", "--workspace", "--lib", "--bins", "--no-fail-fast"]);
-    run_tier("unit", with_arguments(cargo, options), cargo_counts, options).await
+    run_tier("unit", with_arguments(cargo, options), cargo_counts, options, None).await
 }
 
 /// Tests against real servers, which they find by `AJET_TEST_*`.
@@ -170,7 +175,7 @@ async fn integration(options: &TestOptions) -> anyhow::Result<Report> {
         .env("AJET_TEST_S3_ACCESS_KEY", &s3.access_key)
         .env("AJET_TEST_S3_SECRET_KEY", &s3.secret_key);
     let report =
-        run_tier("integration", with_arguments(cargo, options), cargo_counts, options).await;
+        run_tier("integration", with_arguments(cargo, options), cargo_counts, options, None).await;
     tokio::join!(postgres.stop(), nats.stop(), s3.stop());
     if let Err(error) = folder.close() {
         ui::note(format_args!("the servers' folder cannot be removed: {error}"));
@@ -193,17 +198,30 @@ async fn end_to_end(options: &TestOptions) -> anyhow::Result<Report> {
         // As much as our services ever say: the sweep is to find what any of it should not hold.
         .env("AJET_LOG", "info,async_nats=warn,s3s=warn,s3s_fs=warn,ajet_shared=debug,ajet_api=debug,ajet_auth_gw=debug,ajet_web_sm=debug,ajet_tui_sm=debug")
         .current_dir(paths::root());
-    run_tier("e2e", with_stack, either_counts, options).await
+    run_tier("e2e", with_stack, either_counts, options, None).await
 }
 
-/// Faults, against a stack of separate processes that nothing else uses.
+/// Faults, against a stack of separate processes that nothing else uses, in their short form: those of the matrix that are chosen for it,
+/// what they stand on, and the bots of the documentation. `cargo xtask faults` has all of them.
 async fn faults(options: &TestOptions) -> anyhow::Result<Report> {
     let mut with_stack = command(&paths::bin_dir()?.join("xtask"));
     with_stack
-        .args(["with-stack", "--separate", "--replicas", "2", "--toxic", "--"])
+        .args(["with-stack", "--separate", "--replicas", "2", "--toxic", "--no-build", "--"])
         .arg(paths::cargo())
-        .args(["test", "--workspace", "--test", "faults", "--test", "toxic"]);
-    run_tier("faults", with_arguments(with_stack, options), cargo_counts, options).await
+        .args(["test", "--workspace", "--test", "faults", "--", "--test-threads", "1"]);
+    // Whoever names tests wants those, whoever only says how they shall run wants the usual ones.
+    if options.arguments.iter().all(|argument| argument.to_string_lossy().starts_with('-')) {
+        with_stack.args(short_set());
+    }
+    with_stack.args(&options.arguments).current_dir(paths::root());
+    run_tier("faults", with_stack, cargo_counts, options, Some(FAULTS_LIMIT)).await
+}
+
+/// What the names of those tests begin with.
+fn short_set() -> Vec<String> {
+    let chosen = MATRIX.iter().filter(|fault| fault.short && fault.home == Home::Faults);
+    let beside = ["toxic::", "bots::"].map(str::to_owned);
+    chosen.map(ajet_faults::Fault::prefix).chain(beside).collect()
 }
 
 fn with_arguments(mut cargo: Command, options: &TestOptions) -> Command {
@@ -218,12 +236,13 @@ fn command(program: &Path) -> Command {
     child::async_command(program, Signal::SIGTERM, None)
 }
 
-/// Runs a tier's command: its output is shown as it comes and counted on the way.
+/// Runs a tier's command: its output is shown as it comes and counted on the way. What has a limit is ended when it takes longer.
 async fn run_tier(
     tier: &'static str,
     mut command: Command,
     count: fn(&str) -> (u64, u64),
     options: &TestOptions,
+    limit: Option<Duration>,
 ) -> anyhow::Result<Report> {
     eprintln!("\n{tier} tests");
     let begun = Instant::now();
@@ -244,14 +263,15 @@ async fn run_tier(
         passed.fetch_add(more_passed, Ordering::Relaxed);
         failed.fetch_add(more_failed, Ordering::Relaxed);
     };
-    let (status, (), ()) = tokio::join!(
-        process::wait(child, Abandoned::End),
-        lines(tier, out, show),
-        lines(tier, err, |_| ())
-    );
+    let (status, (), ()) =
+        tokio::join!(wait(child, limit), lines(tier, out, show), lines(tier, err, |_| ()));
     let status = status?;
+    if let (None, Some(limit)) = (status, limit) {
+        failures.push(format!("not done after {} min", limit.as_secs() / 60));
+    }
+    let is_success = status.is_some_and(|status| status.success());
     let passed = passed.into_inner();
-    if status.success() && passed == 0 {
+    if is_success && passed == 0 {
         ui::note(format_args!("{tier}: nothing was run"));
     }
     // A part of a name may be in one tier only; a tier without any test has gone missing.
@@ -261,9 +281,17 @@ async fn run_tier(
         passed,
         failures,
         failed: failed.into_inner(),
-        success: status.success() && is_complete,
+        success: is_success && is_complete,
         took: begun.elapsed(),
     })
+}
+
+/// Waits for a child; there is no status when it had to be ended for taking too long.
+async fn wait(child: Child, limit: Option<Duration>) -> anyhow::Result<Option<ExitStatus>> {
+    match limit {
+        Some(limit) => process::wait_at_most(child, limit).await,
+        None => process::wait(child, Abandoned::End).await.map(Some),
+    }
 }
 
 /// Shows a tier's output, each line under its name, because two tiers may run side by side.
@@ -281,7 +309,7 @@ async fn lines(tier: &str, stream: Option<impl AsyncRead + Unpin>, mut each: imp
 }
 
 /// `test result: ok. 12 passed; 0 failed; …`, once per test program.
-fn cargo_counts(line: &str) -> (u64, u64) {
+pub(crate) fn cargo_counts(line: &str) -> (u64, u64) {
     let Some(result) = line.strip_prefix("test result: ") else { return (0, 0) };
     let number = |word: &str| {
         let before = result.split(word).next()?;
@@ -305,7 +333,7 @@ fn playwright_counts(line: &str) -> (u64, u64) {
 }
 
 /// What cargo or Playwright says, where both speak.
-fn either_counts(line: &str) -> (u64, u64) {
+pub(crate) fn either_counts(line: &str) -> (u64, u64) {
     let (cargo, playwright) = (cargo_counts(line), playwright_counts(line));
     (cargo.0 + playwright.0, cargo.1 + playwright.1)
 }

@@ -64,7 +64,7 @@ async fn programs(options: &WithStackOptions) -> anyhow::Result<PathBuf> {
     let profile = if options.release { "release" } else { "debug" };
     let wanted = own.parent().context("the target folder")?.join(profile);
     let is_own = own == wanted;
-    if options.separate || !is_own {
+    if !options.no_build && (options.separate || !is_own) {
         let step =
             Step::announced("build", format_args!("cargo build --workspace --bins ({profile})"));
         let mut cargo = tokio::process::Command::new(paths::cargo());

@@ -28,7 +28,8 @@ pub(super) async fn state() -> anyhow::Result<String> {
     ))
 }
 
-fn fdatasync(folder: &Path) -> anyhow::Result<Vec<Duration>> {
+/// How long small writes take to be durable.
+pub(crate) fn fdatasync(folder: &Path) -> anyhow::Result<Vec<Duration>> {
     let mut file = tempfile::tempfile_in(folder)?;
     (0..WRITES)
         .map(|_| {

@@ -33,30 +33,34 @@ pub(super) async fn run() -> anyhow::Result<()> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn megabytes(kib: u64) -> f64 {
+pub(super) fn megabytes(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-/// KiB by process name, from the pid files; a server with children (Postgres) counts them by their proportional share.
-fn proportional() -> anyhow::Result<BTreeMap<String, u64>> {
+/// KiB by process name; a server with children (Postgres) counts them by their proportional share.
+pub(super) fn proportional() -> anyhow::Result<BTreeMap<String, u64>> {
+    let size = |(name, pid): (String, u32)| {
+        let children = children(pid).into_iter().filter_map(|child| proportional_kib(child).ok());
+        let children: u64 = children.sum();
+        Ok((name, proportional_kib(pid)? + children))
+    };
+    processes()?.into_iter().map(size).collect()
+}
+
+/// The processes of the stack, from their pid files.
+pub(super) fn processes() -> anyhow::Result<BTreeMap<String, u32>> {
     let folder = std::env::var("AJET_RUN_DIR")?;
-    let mut sizes = BTreeMap::new();
+    let mut processes = BTreeMap::new();
     for entry in std::fs::read_dir(&folder)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "pid") {
             continue;
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let pid: u32 = std::fs::read_to_string(&path)?
-            .trim()
-            .parse()
-            .with_context(|| path.display().to_string())?;
-        let own = proportional_kib(pid)?;
-        let children: u64 =
-            children(pid).into_iter().filter_map(|child| proportional_kib(child).ok()).sum();
-        sizes.insert(name, own + children);
+        let pid = std::fs::read_to_string(&path)?.trim().parse();
+        processes.insert(name, pid.with_context(|| path.display().to_string())?);
     }
-    Ok(sizes)
+    Ok(processes)
 }
 
 fn proportional_kib(pid: u32) -> anyhow::Result<u64> {

@@ -7,13 +7,14 @@ mod bare;
 mod data;
 mod deliver;
 mod history;
-mod machine;
+pub(crate) mod machine;
 mod memory;
 mod page;
 mod post;
 mod room;
 mod search;
 mod start;
+mod streams;
 mod table;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ pub(crate) async fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
             BenchName::Search => search::run(options.messages).await?,
             BenchName::Page => page::run().await?,
             BenchName::Memory => memory::run().await?,
+            BenchName::Streams => streams::run(options.streams.into()).await?,
             BenchName::Start => start::run().await?,
             BenchName::All => {}
         }
@@ -54,10 +56,10 @@ async fn inside_a_stack(options: &BenchOptions) -> anyhow::Result<ExitCode> {
         .args([
             "/bin/sh",
             "-c",
-            r#"exec "$AJET_BIN_DIR/xtask" bench "$0" --messages "$1""#,
+            r#"exec "$AJET_BIN_DIR/xtask" bench "$0" --messages "$1" --streams "$2""#,
             options.name.as_str(),
         ])
-        .arg(options.messages.to_string())
+        .args([options.messages.to_string(), options.streams.to_string()])
         .status()
         .await?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,0 +1,178 @@
+//! `cargo xtask faults`: every row of the fault matrix, each on a stack of its own.
+//!
+//! The matrix is [`ajet_faults::MATRIX`]. [`plan`] says what runs beside what, [`programs`] keeps what is tested as it was built, [`one`]
+//! is one run and [`said`] what its log comes to, [`numbers`] brings together what was measured, and [`report`] writes `docs/reliability.md`.
+
+mod machine;
+mod numbers;
+mod one;
+mod plan;
+mod programs;
+mod report;
+mod said;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use ajet_faults::Home;
+use anyhow::Context as _;
+use futures::future::try_join_all;
+
+use self::numbers::{Measured, gather};
+use self::one::Outcome;
+use self::plan::Task;
+use self::programs::Programs;
+use crate::cli::FaultOptions;
+use crate::signals::{Signals, exit_status};
+use crate::{install, paths, process, ui};
+
+/// Where runs leave what they say, below the checkout.
+const FOLDER: &str = "target/faults";
+
+/// What came of the runs so far.
+type Outcomes = Mutex<Vec<Outcome>>;
+
+/// Runs what was asked for, says what came of it, and of a whole run in full length writes the report.
+pub(crate) async fn run(options: &FaultOptions) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let mut signals = Signals::listen()?;
+    let seeds = plan::seeds(&options.seeds, options.long);
+    let lanes = plan::lanes(&options.only, &seeds, options.long);
+    let outcomes = Outcomes::default();
+    let interrupted = tokio::select! {
+        ended = all(&lanes, &outcomes) => {
+            ended?;
+            None
+        }
+        signal = signals.next() => Some(signal),
+    };
+    if interrupted.is_some() {
+        process::settled().await;
+    }
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by_key(|outcome| (outcome.task.fault.number, outcome.task.seed));
+    let wanted: usize = lanes.iter().map(Vec::len).sum();
+    println!("\n{}", totals(&outcomes, wanted, begun));
+    if let Some(signal) = interrupted {
+        return Ok(ExitCode::from(exit_status(signal)));
+    }
+    if options.long && options.only.is_empty() {
+        let file = paths::root().join("docs/reliability.md");
+        let facts = machine::facts(&seeds, begun.elapsed()).await?;
+        std::fs::write(&file, report::render(&facts, &outcomes))?;
+        println!("docs/reliability.md is written");
+    }
+    let is_good = outcomes.iter().all(|outcome| outcome.failure.is_none());
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds, then runs the lanes beside each other.
+async fn all(lanes: &[Vec<Task>], outcomes: &Outcomes) -> anyhow::Result<()> {
+    install::postgres().await?;
+    install::nats().await?;
+    if lanes.iter().flatten().any(|task| task.fault.home == Home::Browser) {
+        install::browser_tests().await?;
+    }
+    let folder = paths::root().join(FOLDER);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let programs = Programs::build(&folder).await?;
+    try_join_all(lanes.iter().map(|tasks| lane(tasks, &programs, &folder, outcomes))).await?;
+    Ok(())
+}
+
+/// Runs faults one after the other.
+async fn lane(
+    tasks: &[Task],
+    programs: &Programs,
+    folder: &Path,
+    outcomes: &Outcomes,
+) -> anyhow::Result<()> {
+    for task in tasks {
+        ui::note(format_args!("{:<4} {:<6} {}", task.fault.id(), task.seed, task.what()));
+        let outcome = one::run(*task, programs, folder).await?;
+        ui::note(line(&outcome));
+        outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+    }
+    Ok(())
+}
+
+/// `F12  7      ok 41.2 s: slowest answer 4.1 s (≤ 6 s), lost 0`.
+fn line(outcome: &Outcome) -> String {
+    let Outcome { task, took, failure, log, numbers } = outcome;
+    let (id, took) = (task.fault.id(), ui::seconds(*took));
+    if let Some(why) = failure {
+        let log = within(log);
+        return format!("{id:<4} {:<6} FAILED {took}: {why}; all it said is in {log}", task.seed);
+    }
+    let numbers: Vec<String> = gather(numbers).iter().map(Measured::sentence).collect();
+    let colon = if numbers.is_empty() { "" } else { ": " };
+    format!("{id:<4} {:<6} ok {took}{colon}{}", task.seed, numbers.join(", "))
+}
+
+/// What failed and how to run it again, and how many did and did not.
+fn totals(outcomes: &[Outcome], wanted: usize, begun: Instant) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for outcome in outcomes {
+        let Some(why) = &outcome.failure else { continue };
+        let (id, again) = (outcome.task.fault.id(), outcome.task.again());
+        lines.push(format!("FAILED {id}: {why}; {}; again: {again}", within(&outcome.log)));
+    }
+    let failed = lines.len();
+    if outcomes.len() < wanted {
+        lines.push(format!("{} did not come to their end", wanted - outcomes.len()));
+    }
+    lines.push(format!("in all {}", ui::seconds(begun.elapsed())));
+    lines.push(format!("{} passed, {failed} failed", outcomes.len() - failed));
+    lines.join("\n")
+}
+
+/// A file as seen from the checkout.
+fn within(file: &Path) -> std::path::Display<'_> {
+    file.strip_prefix(paths::root()).unwrap_or(file).display()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ajet_faults::{MATRIX, Number};
+
+    use super::*;
+
+    fn outcome(number: usize, failure: Option<&str>) -> Outcome {
+        Outcome {
+            task: Task { fault: MATRIX[number - 1], seed: 7, long: true },
+            took: Duration::from_millis(41_240),
+            failure: failure.map(str::to_owned),
+            log: paths::root().join(FOLDER).join("F12-7.log"),
+            numbers: vec![Number {
+                what: "slowest".into(),
+                value: "4.1 s".into(),
+                limit: "≤ 6 s".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn every_end_is_a_line() {
+        assert_eq!(line(&outcome(12, None)), "F12  7      ok 41.2 s: slowest 4.1 s (≤ 6 s)");
+        assert_eq!(
+            line(&outcome(12, Some("1 failed, 0 passed"))),
+            "F12  7      FAILED 41.2 s: 1 failed, 0 passed; all it said is in target/faults/F12-7.log"
+        );
+    }
+
+    #[test]
+    fn the_totals_name_what_failed_and_what_was_not_run() {
+        let outcomes = [outcome(1, None), outcome(12, Some("exit status: 1"))];
+        let totals = totals(&outcomes, 4, Instant::now());
+        let lines: Vec<&str> = totals.lines().collect();
+        assert_eq!(
+            lines[0],
+            "FAILED F12: exit status: 1; target/faults/F12-7.log; again: cargo xtask faults --only F12 --seed 7 --long"
+        );
+        assert_eq!((lines[1], lines[3]), ("2 did not come to their end", "1 passed, 1 failed"));
+    }
+}
