@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -10,7 +11,7 @@ use crate::bench::machine::fdatasync;
 use crate::{paths, ui};
 
 /// Everything about a run but its results.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Facts {
     /// `20 November 2026`.
     pub(super) date: String,

@@ -3,6 +3,7 @@
 //! The matrix is [`ajet_faults::MATRIX`]. [`plan`] says what runs beside what, [`programs`] keeps what is tested as it was built, [`one`]
 //! is one run and [`said`] what its log comes to, [`numbers`] brings together what was measured, and [`report`] writes `docs/reliability.md`.
 
+mod kept;
 mod machine;
 mod numbers;
 mod one;
@@ -20,6 +21,8 @@ use ajet_faults::Home;
 use anyhow::Context as _;
 use futures::future::try_join_all;
 
+use self::kept::Kept;
+use self::machine::Facts;
 use self::numbers::{Measured, gather};
 use self::one::Outcome;
 use self::plan::Task;
@@ -58,14 +61,29 @@ pub(crate) async fn run(options: &FaultOptions) -> anyhow::Result<ExitCode> {
     if let Some(signal) = interrupted {
         return Ok(ExitCode::from(exit_status(signal)));
     }
-    if options.long && options.only.is_empty() {
-        let file = paths::root().join("docs/reliability.md");
+    if options.long {
         let facts = machine::facts(&seeds, begun.elapsed()).await?;
-        std::fs::write(&file, report::render(&facts, &outcomes))?;
-        println!("docs/reliability.md is written");
+        write_report(options, facts, &outcomes)?;
     }
     let is_good = outcomes.iter().all(|outcome| outcome.failure.is_none());
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Of a whole run; of some rows, where there has been a whole run before.
+fn write_report(options: &FaultOptions, facts: Facts, outcomes: &[Outcome]) -> anyhow::Result<()> {
+    let folder = paths::root().join(FOLDER);
+    let kept = if options.only.is_empty() {
+        Kept::new(facts, outcomes)
+    } else if let Some(mut kept) = Kept::read(&folder)? {
+        kept.replace(outcomes, &facts.commit);
+        kept
+    } else {
+        return Ok(());
+    };
+    kept.write(&folder)?;
+    std::fs::write(paths::root().join("docs/reliability.md"), report::render(&kept))?;
+    println!("docs/reliability.md is written");
+    Ok(())
 }
 
 /// Builds, then runs the lanes beside each other.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use ajet_faults::{Fault, Number};
 
+use super::kept::Kept;
 use super::machine::Facts;
 use super::numbers::{Measured, gather, size};
 use super::one::Outcome;
@@ -28,12 +29,13 @@ const ALLOWED: [(&str, &str); 4] = [
     ("web-sm", "6 s (F5)"),
 ];
 
-/// The whole page. `outcomes` are in the order of the matrix.
-pub(super) fn render(facts: &Facts, outcomes: &[Outcome]) -> String {
+/// The whole page.
+pub(super) fn render(kept: &Kept) -> String {
+    let outcomes = kept.outcomes();
     let mut page = INTRODUCTION.to_owned();
     // Writing to a text cannot fail.
-    let _ = write!(page, "\n{}\n{}", the_run(facts), results(outcomes));
-    if let Some(kills) = kills(outcomes) {
+    let _ = write!(page, "\n{}{}\n{}", the_run(&kept.facts), again(kept), results(&outcomes));
+    if let Some(kills) = kills(&outcomes) {
         let _ = write!(page, "\n{kills}");
     }
     page
@@ -52,6 +54,19 @@ fn the_run(facts: &Facts) -> String {
         facts.took,
         seeds.join(", "),
         again.join(" ")
+    )
+}
+
+/// What was run again by itself, where something was.
+fn again(kept: &Kept) -> String {
+    let rows = kept.again.iter().map(|(number, commit)| format!("F{number} (commit {commit})"));
+    let rows: Vec<String> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nThese were run again by themselves afterwards, and stand here as they came out then: {}.\n",
+        rows.join(", ")
     )
 }
 
@@ -220,7 +235,7 @@ mod tests {
             outcome(12, 7, None, vec![number("slowest answer", "4.1 s", "≤ 6 s")]),
             outcome(36, 7, None, Vec::new()),
         ];
-        let page = render(&facts(), &outcomes);
+        let page = render(&Kept::new(facts(), &outcomes));
         let after = page.strip_prefix(INTRODUCTION).unwrap();
         let expected = "
 ## The run
@@ -259,7 +274,7 @@ From a kill to the moment when every reader has seen a message that somebody beg
             outcome(1, 8, Some("1 failed, 0 passed"), Vec::new()),
             outcome(2, 7, None, Vec::new()),
         ];
-        let page = render(&facts(), &outcomes);
+        let page = render(&Kept::new(facts(), &outcomes));
         assert!(page.contains("**1 of 2 do not hold: F1.** The others do."), "{page}");
         assert!(page.contains("| **fails** with seed 8: 1 failed, 0 passed |"), "{page}");
         assert!(!page.contains("## Kills"), "there is nothing to say about them");
@@ -271,7 +286,7 @@ From a kill to the moment when every reader has seen a message that somebody beg
             vec![number("kills", "50", "50"), number("recovery of api, worst", "0.9 s", "")];
         let outcomes =
             [outcome(1, 7, None, numbers), outcome(1, 8, Some("exit status: 1"), Vec::new())];
-        let page = render(&facts(), &outcomes);
+        let page = render(&Kept::new(facts(), &outcomes));
         assert!(
             page.contains("1 of 2 runs together: 50 kills during ? messages: ? lost, ? doubled"),
             "{page}"
