@@ -58,12 +58,12 @@ pub(crate) async fn run(options: &FaultOptions) -> anyhow::Result<ExitCode> {
     outcomes.sort_by_key(|outcome| (outcome.task.fault.number, outcome.task.seed));
     let wanted: usize = lanes.iter().map(Vec::len).sum();
     println!("\n{}", totals(&outcomes, wanted, begun));
-    if let Some(signal) = interrupted {
-        return Ok(ExitCode::from(exit_status(signal)));
-    }
     if options.long {
         let facts = machine::facts(&seeds, begun.elapsed()).await?;
         write_report(options, facts, &outcomes)?;
+    }
+    if let Some(signal) = interrupted {
+        return Ok(ExitCode::from(exit_status(signal)));
     }
     let is_good = outcomes.iter().all(|outcome| outcome.failure.is_none());
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -63,7 +63,7 @@ pub(super) fn lanes(only: &[u8], seeds: &[u64], long: bool) -> Vec<Vec<Task>> {
         faults.flat_map(each).collect()
     };
     let mut lanes = if long {
-        [Lane::Timed, Lane::Restarts, Lane::Waits]
+        [Lane::Timed, Lane::Chances, Lane::Restarts, Lane::Waits]
             .map(|lane| tasks(&mut chosen().filter(|fault| fault.lane == lane)))
             .into()
     } else {
@@ -117,15 +117,15 @@ mod tests {
         let lane = |number: u8| {
             lanes.iter().position(|lane| lane.iter().any(|task| task.fault.number == number))
         };
-        assert_eq!(lanes.len(), 3);
-        assert_eq!((lane(2), lane(3), lane(7)), (Some(0), Some(1), Some(2)));
+        assert_eq!(lanes.len(), 4);
+        assert_eq!((lane(2), lane(1), lane(3), lane(7)), (Some(0), Some(1), Some(2), Some(3)));
     }
 
     #[test]
     fn some_may_be_chosen() {
-        let lanes = lanes(&[29, 12], &[7, 8], true);
+        let lanes = lanes(&[2, 12], &[7, 8], true);
         let tasks: Vec<_> =
             lanes.iter().flatten().map(|task| (task.fault.number, task.seed)).collect();
-        assert_eq!((lanes.len(), tasks), (1, vec![(12, 7), (29, 7), (29, 8)]));
+        assert_eq!((lanes.len(), tasks), (1, vec![(2, 7), (12, 7)]));
     }
 }

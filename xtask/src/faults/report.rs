@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ajet_faults::{Fault, Number};
+use ajet_faults::{Fault, MATRIX, Number};
 
 use super::kept::Kept;
 use super::machine::Facts;
@@ -85,6 +85,7 @@ fn results(outcomes: &[Outcome]) -> String {
             failed.join(", ")
         ),
     };
+    text.push_str(&not_run(&faults));
     text.push_str(
         "\nWhere runs differ, the worst value comes first and all of them stand in brackets, with the limit that they were held to.\n\n\
          | | what is done | what is promised | measured | |\n|---|---|---|---|---|\n",
@@ -93,6 +94,16 @@ fn results(outcomes: &[Outcome]) -> String {
         text.push_str(&row(runs));
     }
     text
+}
+
+/// The rows that did not come to their end, where there are some.
+fn not_run(faults: &[&[Outcome]]) -> String {
+    let missing = MATRIX.iter().filter(|row| faults.iter().all(|runs| fault(runs) != **row));
+    let missing: Vec<String> = missing.map(Fault::id).collect();
+    if missing.is_empty() {
+        return String::new();
+    }
+    format!("\n**Not run to the end: {}.**\n", missing.join(", "))
 }
 
 /// A line of the table.
@@ -186,8 +197,6 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use ajet_faults::MATRIX;
-
     use super::*;
     use crate::faults::plan::Task;
 
@@ -235,7 +244,9 @@ mod tests {
             outcome(12, 7, None, vec![number("slowest answer", "4.1 s", "≤ 6 s")]),
             outcome(36, 7, None, Vec::new()),
         ];
-        let page = render(&Kept::new(facts(), &outcomes));
+        let not_run = not_run(&outcomes.chunks(1).collect::<Vec<_>>());
+        assert!(not_run.starts_with("\n**Not run to the end: F2, F3,") && !not_run.contains("F12"));
+        let page = render(&Kept::new(facts(), &outcomes)).replace(&not_run, "");
         let after = page.strip_prefix(INTRODUCTION).unwrap();
         let expected = "
 ## The run

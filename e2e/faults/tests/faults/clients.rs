@@ -120,14 +120,14 @@ async fn f24_a_slow_client_is_slow_alone() -> Outcome {
         town.readers[number].gateway.clone_from(&beside);
     }
     let overflows = sum(&scene.stack.tui_sms, &scene.stack, OVERFLOWS).await?;
-    let posts = scene.length(4_000, 6_000);
+    let posts = 4_000;
     let shape = Shape { posts, pace: Duration::from_millis(80), browsers: 2 };
     let noise = town.open_channel("noise-f24", Visibility::Public).await?;
     let mut load = scene.load(&town, shape).await?;
     load.reaches(100).await?;
     let noise = tokio::spawn(drone(town.mayor.clone(), noise));
     let begun = Instant::now();
-    load.more(scene.length(600, 1_500)).await?;
+    load.more(600).await?;
     let slow = Reader::open(slow, Kind::Raw, &town.channels).await?;
     let (latency, jitter) = (Duration::from_millis(200), Duration::from_millis(50));
     scene.control.latency(NARROW, latency, jitter).await?;

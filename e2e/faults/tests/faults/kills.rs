@@ -75,7 +75,7 @@ async fn kill_api(scene: &Scene, load: &mut Load, name: &str) -> anyhow::Result<
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f02_a_standby_takes_over_from_a_leader_that_dies() -> Outcome {
     let mut scene = Scene::set("F2").await?;
-    let rounds = scene.length(3, 20);
+    let rounds = 3;
     let town = scene.town(WRITERS, READERS).await?;
     let mut load = scene.load(&town, Shape { posts: MANY, pace: PACE, browsers: 0 }).await?;
     load.more(25).await?;
@@ -181,7 +181,7 @@ fn posting_within(scene: &Scene, before: Duration) -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_posting_goes_on_while_nats_is_away() -> Outcome {
     let mut scene = Scene::set("F6").await?;
-    let away = scene.length(Duration::from_secs(5), Duration::from_mins(1));
+    let away = scene.length(Duration::from_secs(5), Duration::from_secs(20));
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
     let mut load = scene.load(&town, Shape { posts: MANY, pace: PACE, browsers: BROWSERS }).await?;
     let begun = Instant::now();
@@ -216,7 +216,7 @@ async fn f06_posting_goes_on_while_nats_is_away() -> Outcome {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f43_gateways_die_and_nobody_is_signed_out() -> Outcome {
     let mut scene = Scene::set("F43").await?;
-    let rounds = scene.length(1, 5);
+    let rounds = scene.length(1, 2);
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
     let mut load = scene.load(&town, Shape { posts: MANY, pace: PACE, browsers: BROWSERS }).await?;
     load.more(50).await?;

@@ -40,7 +40,7 @@ async fn f14_a_database_without_a_free_connection_keeps_nobody_out() -> Outcome 
     scene.number("connections that somebody else holds", hog.held().await);
     let (mut slowest, mut statuses) = (Duration::ZERO, BTreeMap::<u16, usize>::new());
     let begun = Instant::now();
-    while begun.elapsed() < scene.length(Duration::from_secs(10), Duration::from_secs(30)) {
+    while begun.elapsed() < Duration::from_secs(10) {
         // Nobody can know these tokens without a look into the database, and all of them come at once.
         let strangers = scene.stack.gateways.iter().cycle().take(20);
         for answer in join_all(strangers.map(|gateway| who_am_i(gateway, &town.mayor))).await {

@@ -47,12 +47,12 @@ async fn strangers(scene: &mut Scene, town: &Town) -> anyhow::Result<()> {
     let managers: Vec<String> =
         scene.stack.web_sms.iter().chain(&scene.stack.tui_sms).cloned().collect();
     let skipped = books.total(&managers, SKIPPED).await?;
-    let mut load = scene.load(town, shape(scene.length(300, 3_000))).await?;
+    let mut load = scene.load(town, shape(300)).await?;
     load.more(40).await?;
     let bus = books.bus().await?;
     let (planted, unusable) = (planted(town)?, 5);
     let begun = Instant::now();
-    for round in 0..scene.length(3, 30) {
+    for round in 0..3 {
         for Stranger { subject, payload, .. } in
             planted.iter().filter(|it| round == 0 || it.is_unreadable)
         {
@@ -71,7 +71,7 @@ async fn strangers(scene: &mut Scene, town: &Town) -> anyhow::Result<()> {
     });
     ensure!(findings.are_none(), "{findings:#?}");
     scene.number("events nobody can read", unreadable);
-    let times = scene.length(3, 30) * planted.iter().filter(|it| it.is_unreadable).count();
+    let times = 3 * planted.iter().filter(|it| it.is_unreadable).count();
     scene.exactly("of them in the stream", unreadable, times)?;
     // Every session manager skips each once: those that are no event, of an unknown type, on an unknown subject.
     let each = times + unusable - 2;
@@ -161,7 +161,7 @@ async fn f35_an_event_that_cannot_be_published_is_set_aside() -> Outcome {
 async fn poisoned(scene: &mut Scene, town: &Town) -> anyhow::Result<()> {
     let books = Books::of(&scene.stack)?;
     let quarantined = books.total(&scene.stack.apis, QUARANTINED).await?;
-    let mut load = scene.load(town, shape(scene.length(400, 3_000))).await?;
+    let mut load = scene.load(town, shape(400)).await?;
     load.more(40).await?;
     let (reader, channel) = (&town.readers[0], town.channels[0]);
     let seq = poison(&books, "message.pinned", channel.uuid(), true).await?;

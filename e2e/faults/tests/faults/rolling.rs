@@ -165,7 +165,7 @@ async fn f26_a_restart_of_everything_costs_no_post() -> Outcome {
     let balancer = Balancer::open(&scene.stack).await?;
     let mut town = scene.town(WRITERS, READERS + BROWSERS).await?;
     move_behind(&mut town, &balancer)?;
-    let shape = Shape { posts: scene.length(330, 1_200), pace: PACE, browsers: BROWSERS };
+    let shape = Shape { posts: scene.length(330, 600), pace: PACE, browsers: BROWSERS };
     let places = town.channels.iter().zip(&town.names).cycle();
     let pages = try_join_all(places.zip(town.readers.iter().cycle()).take(PAGES).map(
         async |((channel, name), person)| {

@@ -34,7 +34,7 @@ const DELETED: Duration = Duration::from_secs(20);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f08_a_store_that_is_an_older_copy_costs_one_resync() -> Outcome {
     let mut scene = Scene::set("F8").await?;
-    let mut loss = Loss::prepare(&scene, scene.length(80, 800)).await?;
+    let mut loss = Loss::prepare(&scene, 80).await?;
     let back = loss.roll_back(&scene).await?;
     scene.control.start(loss.nats.process, &[]).await?;
     loss.end(&mut scene, back, ROLLED_BACK, 1).await?;
@@ -55,7 +55,7 @@ async fn f08_an_older_copy_that_grew_beyond_is_known_by_what_it_holds() -> Outco
 /// and died before it noted anything.
 async fn grown(beyond: u64) -> Outcome {
     let mut scene = Scene::set("F8").await?;
-    let mut loss = Loss::prepare(&scene, scene.length(20, 100)).await?;
+    let mut loss = Loss::prepare(&scene, 20).await?;
     let books = loss.books.clone();
     let back = loss.roll_back(&scene).await?;
     // Nobody of ours looks meanwhile.
@@ -79,7 +79,7 @@ async fn grown(beyond: u64) -> Outcome {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f09_a_deleted_store_is_filled_again() -> Outcome {
     let mut scene = Scene::set("F9").await?;
-    let loss = Loss::prepare(&scene, scene.length(200, 2_000)).await?;
+    let loss = Loss::prepare(&scene, 200).await?;
     scene.control.stop(loss.nats.process).await?;
     loss.nats.empty()?;
     let back = Instant::now();
@@ -92,7 +92,7 @@ async fn f09_a_deleted_store_is_filled_again() -> Outcome {
 async fn f09_a_store_deleted_after_a_quiet_day_is_no_first_start() -> Outcome {
     let mut scene = Scene::set("F9").await?;
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
-    let shape = shape(scene.length(150, 1_000));
+    let shape = shape(150);
     scene.load(&town, shape).await?.end().await?.flawless()?;
     let (books, nats) = (Books::of(&scene.stack)?, Store::of_nats(&scene.stack));
     let before = Noted::read(&books).await?;
@@ -127,7 +127,7 @@ async fn f09_a_store_deleted_after_a_quiet_day_is_no_first_start() -> Outcome {
 async fn f42_a_database_older_than_the_stream_leaves_no_ghosts() -> Outcome {
     let mut scene = Scene::set("F42").await?;
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
-    let shape = shape(scene.length(100, 1_000));
+    let shape = shape(100);
     scene.load(&town, shape).await?.end().await?.flawless()?;
     let (books, postgres) = (Books::of(&scene.stack)?, Store::of_postgres(&scene.stack).await?);
     scene.control.stop(postgres.process).await?;
@@ -322,7 +322,7 @@ impl Loss {
         scene.number("events in the stream that was lost", had);
         books.reaches_epoch(noted.epoch + 1, PATIENCE).await?;
         // Of these everybody must hear in the new epoch.
-        load.more(scene.length(40, 400)).await?;
+        load.more(40).await?;
         load.ledger.enough();
         let ended = load.end().await?;
         noted.one_more(scene, &books).await?;
