@@ -54,7 +54,7 @@ fn shape(posts: usize) -> Shape {
 async fn f10_events_wait_while_the_disk_of_nats_is_full() -> Outcome {
     let mut scene = Scene::set("F10").await?;
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
-    let side = side_channel(&scene, &town).await?;
+    let side = side_channel(&town).await?;
     let (books, disk) = nats_on_small_disk(&scene).await?;
     let mut load = scene.load(&town, shape(900)).await?;
     load.more(40).await?;
@@ -102,7 +102,7 @@ async fn f10_events_wait_while_the_disk_of_nats_is_full() -> Outcome {
 async fn f10_a_bounded_stream_never_fills_its_disk() -> Outcome {
     let mut scene = Scene::set("F10").await?;
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
-    let side = side_channel(&scene, &town).await?;
+    let side = side_channel(&town).await?;
     // In force before NATS starts on the small disk: it keeps events in files of a part of that size.
     bound(&Books::of(&scene.stack)?, BOUND).await?;
     let (books, disk) = nats_on_small_disk(&scene).await?;
@@ -144,7 +144,7 @@ async fn more_than_it_holds(
 async fn f13_where_tables_have_no_room_reading_goes_on() -> Outcome {
     let mut scene = Scene::set("F13").await?;
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
-    let side = side_channel(&scene, &town).await?;
+    let side = side_channel(&town).await?;
     let disk = postgres_on_small_disk(&scene, "base").await?;
     let mut load = scene.load(&town, shape(500)).await?;
     load.more(40).await?;
@@ -168,7 +168,7 @@ async fn f13_where_tables_have_no_room_reading_goes_on() -> Outcome {
 async fn f13_where_the_log_has_no_room_nothing_acknowledged_is_lost() -> Outcome {
     let scene = Scene::set("F13").await?;
     let town = scene.town(WRITERS, READERS + BROWSERS).await?;
-    let side = side_channel(&scene, &town).await?;
+    let side = side_channel(&town).await?;
     let disk = postgres_on_small_disk(&scene, "pg_wal").await?;
     let mut load = scene.load(&town, shape(500)).await?;
     load.more(40).await?;
@@ -253,8 +253,8 @@ async fn postgres_on_small_disk(scene: &Scene, part: &str) -> anyhow::Result<Dis
 }
 
 /// A channel nobody reads, for what is to fill a disk.
-async fn side_channel(scene: &Scene, town: &Town) -> anyhow::Result<ChannelId> {
-    let name = format!("side-{}", scene.seed).parse()?;
+async fn side_channel(town: &Town) -> anyhow::Result<ChannelId> {
+    let name = format!("side-{}", town.names[0]).parse()?;
     let new = CreateChannel { name, visibility: Visibility::Private, topic: None };
     Ok(town.mayor.client.create_channel(town.community, &new).await?.channel.id)
 }
