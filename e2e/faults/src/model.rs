@@ -115,11 +115,12 @@ impl Model {
 }
 
 impl Model {
-    /// Without what was there before, by where each channel stood then.
+    /// What came since, by where each channel stood then; of those channels only.
     #[must_use]
     pub fn after(mut self, since: &HashMap<ChannelId, i64>) -> Self {
-        let newest = |message: &Message| since.get(&message.channel_id).copied().unwrap_or(0);
-        self.0.retain(|_, message| message.seq > newest(message));
+        self.0.retain(|_, message| {
+            since.get(&message.channel_id).is_some_and(|newest| message.seq > *newest)
+        });
         self
     }
 

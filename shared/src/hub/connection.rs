@@ -280,6 +280,9 @@ fn sit<R: Renderer>(
         Resume::Window => Answer::Resync(ResyncReason::Window),
     };
     let early = state.early().filter(visible).cloned().collect();
+    if let Answer::Replay(batch) = &answer {
+        state.note_replay(user_id, batch);
+    }
     let seat = Membership { shared: shared.clone(), user_id, id };
     Some(Seated { seat, guest_of, position, answer, early })
 }
@@ -375,7 +378,7 @@ async fn read_stream<R: Renderer>(
         Some(batch)
     };
     let batch = timeout(REPLAY_PATIENCE, read).await.ok()??;
-    let state = shared.state();
+    let mut state = shared.state();
     let access = state.access(reader)?;
     let visible = batch.into_iter().filter(|(_, scope, envelope, _)| {
         access.sees(reader, *scope, &envelope.event, extra_channel)
@@ -384,7 +387,9 @@ async fn read_stream<R: Renderer>(
         let position = Position { epoch: end.epoch, seq };
         Arc::new(Delivery::new(shared.renderer.clone(), position, scope, envelope, size_bytes))
     });
-    Some(deliveries.collect())
+    let batch: Vec<_> = deliveries.collect();
+    state.note_replay(reader, &batch);
+    Some(batch)
 }
 
 impl<R: Renderer> Connection<R> {

@@ -87,10 +87,10 @@ impl<R: Renderer> Person<R> {
         }
     }
 
-    /// From where on events may be missing in a channel that the person turns out to be in, by what the api says for `at`.
-    fn missing_since(&mut self, at: u64) -> u64 {
+    /// From where on events may be missing in the channels that these changes let the person into, by what the api says for `at`.
+    fn missing_since(&mut self, at: u64, changes: &[Change]) -> u64 {
         let held = self.held.map_or(at, |held| held.since);
-        self.access.missing_since(at).min(held)
+        self.access.missing_since(at, changes).min(held)
     }
 
     /// What may be seen after `seq` is not certain: all connections ask the api, and wait until it has answered.
@@ -173,8 +173,8 @@ impl<R: Renderer> State<R> {
         }
         let since = as_of(reach.cursor, self.position);
         let Some(person) = self.people.get_mut(&user_id) else { return };
-        let missing_since = person.missing_since(since);
         let changes = person.access.reconcile(reach, self.position);
+        let missing_since = person.missing_since(since, &changes);
         let missed = missed(&self.ring, &changes, missing_since);
         if missed {
             person.seats.iter().for_each(|seat| seat.queue.resync(ResyncReason::Membership));

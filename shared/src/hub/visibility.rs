@@ -53,8 +53,9 @@ pub(super) struct Access {
     channels: HashMap<ChannelId, ChannelMark>,
     /// The place the newest sync spoke for. An older one that arrives later has nothing to say.
     confirmed_at: u64,
-    /// The first place where an event let the person into a channel and was not believed. It was handed out, what followed was not.
-    refused_at: Option<u64>,
+    /// Channels that an event let the person into and that are not theirs by what is known, and the place of that event. It was handed
+    /// out, so a page shows the channel; what followed was not.
+    refused: HashMap<ChannelId, u64>,
 }
 
 impl Access {
@@ -166,7 +167,7 @@ impl Access {
         channel: ChannelId,
     ) -> Effect {
         if community.is_some_and(|community| !self.in_community(community)) {
-            self.refused_at.get_or_insert(seq);
+            self.refused.entry(channel).or_insert(seq);
             return Effect { doubt: true, ..Effect::default() };
         }
         let entry = self
@@ -208,15 +209,35 @@ impl Access {
                     .or_insert(ChannelMark { mark: Mark { inside: true, at: 0 }, community });
                 let left = set(&mut entry.mark, false, seq);
                 changes.extend(left.then_some(Change::Left(Place::Channel(channel))));
+                self.refused.remove(&channel);
             }
             _ => {}
         }
         Effect { changes, doubt: false }
     }
 
-    /// From where on events may be missing in a channel that the person turns out to be in, by what the api says for `at`.
-    pub(super) fn missing_since(&mut self, at: u64) -> u64 {
-        self.refused_at.take_if(|seq| *seq <= at).unwrap_or(at)
+    /// From where on events may be missing in the channels that these changes let the person into, by what the api says for `at`.
+    pub(super) fn missing_since(&mut self, at: u64, changes: &[Change]) -> u64 {
+        let refused = changes.iter().filter_map(|change| match change {
+            Change::Entered(Place::Channel(channel)) => self.refused.remove(channel),
+            _ => None,
+        });
+        refused.fold(at, u64::min)
+    }
+
+    /// Takes in that `reader` is handed an event of the past that what is known has outrun.
+    pub(super) fn replayed(&mut self, reader: UserId, seq: u64, scope: Scope, event: &Event) {
+        let Scope::Channel(_, channel) = scope else { return };
+        match event {
+            _ if !named(event).contains(&reader) => {}
+            Event::MemberLeft(_) | Event::MemberRemoved(_) => {
+                self.refused.remove(&channel);
+            }
+            Event::MemberJoined(_) | Event::ChannelCreated(_) if !self.in_channel(channel) => {
+                self.refused.entry(channel).or_insert(seq);
+            }
+            _ => {}
+        }
     }
 
     /// Takes in what the api says. `pump` is where the stream has been read to.
@@ -274,7 +295,7 @@ impl Access {
     /// The stream begins anew: places in the old one say nothing any more, and neither does what was asked for before.
     pub(super) fn forget_order(&mut self) {
         self.confirmed_at = 0;
-        self.refused_at = None;
+        self.refused.clear();
         self.communities.values_mut().for_each(|mark| mark.at = 0);
         self.channels.values_mut().for_each(|entry| entry.mark.at = 0);
     }

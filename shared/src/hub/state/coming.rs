@@ -34,11 +34,10 @@ impl<R: Renderer> State<R> {
         let is_known = self.people.contains_key(&user_id);
         self.sit_down(user_id, seat);
         let Some(person) = self.people.get_mut(&user_id) else { return false };
-        let (mut changes, mut missing_since) = (Vec::new(), since);
+        let mut changes = Vec::new();
         // What was read before everything began anew, or before what is remembered, must not undo what is known since.
         let is_outdated = is_old || since < self.ring.floor();
         if !(is_outdated && is_known) {
-            missing_since = person.missing_since(since);
             changes = person.access.reconcile(reach, self.position);
         }
         for delivery in self.ring.after(since).filter(|delivery| is_named(delivery)) {
@@ -51,6 +50,7 @@ impl<R: Renderer> State<R> {
             changes.extend(effect.changes);
             in_doubt |= effect.doubt;
         }
+        let missing_since = person.missing_since(since, &changes);
         if in_doubt {
             person.doubt(since.min(self.position.seq));
         }
@@ -77,6 +77,14 @@ impl<R: Renderer> State<R> {
         let (token, session_id, doubt) = (seat.token.clone(), seat.session_id, seat.doubt.clone());
         self.sit_down(user_id, seat);
         self.enter(&token, || Session::new(user_id, session_id, me.clone(), doubt))
+    }
+
+    /// Takes in what of the past somebody who comes back is handed.
+    pub(in crate::hub) fn note_replay(&mut self, user_id: UserId, batch: &[Arc<Delivery<R>>]) {
+        let Some(person) = self.people.get_mut(&user_id) else { return };
+        for Delivery { position, scope, envelope, .. } in batch.iter().map(AsRef::as_ref) {
+            person.access.replayed(user_id, position.seq, *scope, &envelope.event);
+        }
     }
 
     /// The session of a token of whose owner it is known, without a doubt, what may be seen.

@@ -1,20 +1,22 @@
 //! The pump beside a stream that changes under it, and what it hands out late.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::world::{Plain, message};
+use super::world::{Plain, World, member, message, sync};
 use crate::bus::{Bus, Delivered, StreamState};
-use crate::events::{Envelope, Event, Subject};
+use crate::events::{Envelope, Event, MemberScope, Subject};
 use crate::http::Health;
 use crate::hub::metrics;
 use crate::hub::pump::{Pump, went_back};
 use crate::hub::replay::in_order;
 use crate::hub::shared::Shared;
-use crate::id::{ChannelId, MessageId, UserId};
+use crate::hub::{Reader, ResyncReason, RevalidateError, Signal, connection};
+use crate::id::{ChannelId, CommunityId, MessageId, UserId};
 use crate::position::Position;
 
 /// A hub without a server: what comes from the stream is put in by hand. The runtime is what it lives in.
@@ -172,4 +174,45 @@ fn what_waits_is_measured() {
     }
     pump.give_up_gap();
     assert!(shared.health.render().contains("hub_held_events 0"));
+}
+
+/// A join that is over by what the api says is told again, after the stream was lost: the page shows the channel, and gets nothing of it
+/// until its reader is let in once more. The leave has not come yet when the api tells of that.
+#[test]
+fn whoever_was_replayed_a_join_that_is_over_draws_anew_with_the_next_one() {
+    let (runtime, shared) = hub();
+    let (mut pump, channel, ada) = (Pump::new(shared.clone()), ChannelId::new(), UserId::new());
+    let community = CommunityId::new();
+    pump.begin(&stream(1, 0));
+    let joined = Event::MemberJoined(member(MemberScope::Channel, ada));
+    let written = || Event::MessageCreated(message(MessageId::new(), channel, UserId::new()));
+    for (n, event) in [(1, joined), (2, written())] {
+        let envelope = Envelope::new(event, None, OffsetDateTime::UNIX_EPOCH);
+        let envelope = envelope.in_channel(Some(community), channel, i64::try_from(n).unwrap());
+        pump.take(&delivered(n, 1, Subject::Events(community), &envelope));
+    }
+    let answer =
+        |channels| sync(ada, shared.position(), &HashMap::from([(community, channels)]), &[]);
+    let reader = Reader {
+        token: World::token("Bearer ada"),
+        reach: Some(answer(vec![])),
+        revalidate: Arc::new(|| Box::pin(async { Err(RevalidateError::SignedOut) })),
+        members: Arc::new(|_| Box::pin(async { Err(RevalidateError::SignedOut) })),
+    };
+    let cursor = Some(Position { epoch: 1, seq: 0 });
+    let mut page = runtime.block_on(connection::open(&shared, reader, cursor, None)).unwrap();
+    let mut signals = || std::iter::from_fn(|| page.try_next()).collect::<Vec<_>>();
+    assert!(matches!(
+        &signals()[..],
+        [Signal::Ready { .. }, Signal::Event(_), Signal::Resumed { .. }]
+    ));
+    let reconcile = |channels| {
+        let mut state = shared.state();
+        let era = state.era();
+        state.reconcile(ada, &answer(channels), era);
+    };
+    reconcile(vec![]);
+    assert!(signals().is_empty());
+    reconcile(vec![channel]);
+    assert!(matches!(signals()[..], [Signal::Resync { reason: ResyncReason::Membership, .. }]));
 }
