@@ -136,6 +136,12 @@ async fn nobody_listens(world: &World) {
     .await;
 }
 
+/// Waits until everything up to there has been handed out: who comes then is told of it by replay.
+async fn handed_out(world: &World, position: Position) {
+    let line = format!("hub_position {}\n", position.seq);
+    eventually("it has been handed out", async || world.metrics().await.contains(&line)).await;
+}
+
 #[tokio::test]
 async fn who_comes_back_is_not_asked_about() {
     let mut world = World::start().await;
@@ -151,7 +157,8 @@ async fn who_comes_back_is_not_asked_about() {
     assert_eq!(world.asked(), 1, "one question for all streams of a session");
     drop(streams);
     nobody_listens(&world).await;
-    world.write(room, ada, "two").await;
+    let two = world.write(room, ada, "two").await;
+    handed_out(&world, two).await;
     for _ in 0..10 {
         let mut stream = world.stream("ada", "", Some(seen)).await;
         assert_eq!(stream.next().await.name, "ready");
@@ -173,7 +180,8 @@ async fn a_kick_while_one_is_away_holds() {
     nobody_listens(&world).await;
     world.kick(room, ada).await;
     world.write(room, ada, "secret").await;
-    world.write(other, ada, "two").await;
+    let two = world.write(other, ada, "two").await;
+    handed_out(&world, two).await;
     let mut stream = world.stream("ada", "", Some(seen)).await;
     let mut names = Vec::new();
     while names.last().is_none_or(|name| name != "resumed") {
@@ -215,7 +223,8 @@ async fn streams_of_one_session_that_arrive_together_ask_once() {
     let room = ChannelId::new();
     let ada = world.person("ada", &[room]);
     let seen = world.write(room, ada, "one").await;
-    world.write(room, ada, "two").await;
+    let two = world.write(room, ada, "two").await;
+    handed_out(&world, two).await;
     let arrivals = (0..12).map(async |_| {
         let mut stream = world.stream("ada", "", Some(seen)).await;
         assert_eq!(stream.next().await.name, "ready");
