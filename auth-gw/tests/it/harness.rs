@@ -24,7 +24,7 @@ use crate::upstream;
 pub(crate) const EDGE_SECRET: &str = "an-edge-secret-of-32-bytes-for-tests";
 /// What opens the set-up.
 pub(crate) const SETUP_TOKEN: &str = "a-setup-token-of-32-bytes-for-the-tests";
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A running gateway. Ends with this value.
 pub(crate) struct Stack {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{EDGE_SECRET, Stack, location, problem};
+use crate::harness::{EDGE_SECRET, PATIENCE, Stack, location, problem};
 use crate::upstream;
 
 #[tokio::test]
@@ -134,13 +134,15 @@ async fn a_link_on_another_site_arrives_signed_in() {
     );
 }
 
-#[tokio::test]
-async fn both_directions_stream() {
-    let stack = Stack::start().await;
-    let owner = stack.owner().await;
-    let token = owner.session().unwrap().to_owned();
-    let (sender, receiver) =
-        tokio::sync::mpsc::unbounded_channel::<Result<Bytes, std::io::Error>>();
+/// A request that has begun, by its first chunk each way: sends what is put in, gives what comes back.
+async fn reflected(
+    stack: &Stack,
+    token: &str,
+) -> (
+    tokio::sync::mpsc::UnboundedSender<std::io::Result<Bytes>>,
+    impl Stream<Item = reqwest::Result<Bytes>> + Unpin + use<>,
+) {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let body = futures::stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|chunk| (chunk, receiver))
     });
@@ -148,11 +150,18 @@ async fn both_directions_stream() {
     let request = stack
         .browser()
         .request(Method::POST, "/api/reflect")
-        .bearer_auth(&token)
+        .bearer_auth(token)
         .body(reqwest::Body::wrap_stream(body));
-    let answer = request.send().await.unwrap();
-    let mut chunks = answer.bytes_stream();
+    let mut chunks = request.send().await.unwrap().bytes_stream();
     assert_eq!(chunks.next().await.unwrap().unwrap(), "one", "before the second has been sent");
+    (sender, chunks)
+}
+
+#[tokio::test]
+async fn both_directions_stream() {
+    let stack = Stack::start().await;
+    let owner = stack.owner().await;
+    let (sender, mut chunks) = reflected(&stack, owner.session().unwrap()).await;
     sender.send(Ok(Bytes::from_static(b"two"))).unwrap();
     assert_eq!(chunks.next().await.unwrap().unwrap(), "two");
     drop(sender);
@@ -166,26 +175,18 @@ async fn events_come_at_once_and_end_with_the_gateway() {
     let answer = owner.request(Method::GET, "/sse").send().await.unwrap();
     assert_eq!(answer.headers()["x-accel-buffering"], "no");
     let mut events = answer.bytes_stream();
-    let first = tokio::time::timeout(Duration::from_millis(200), events.next())
-        .await
-        .expect("not held back")
-        .unwrap()
-        .unwrap();
-    assert!(first.starts_with(b"event: tick"));
-    assert!(events.next().await.unwrap().unwrap().starts_with(b"event: tick"));
-    let slow = owner.request(Method::GET, "/api/slow").send();
-    let slow = tokio::spawn(slow);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let first = tokio::time::timeout(PATIENCE, events.next()).await.expect("not held back");
+    assert!(first.unwrap().unwrap().starts_with(b"event: tick"));
+    let (sender, mut begun) = reflected(&stack, owner.session().unwrap()).await;
     stack.shutdown.cancel();
     let farewell = tokio::time::timeout(Duration::from_secs(6), events.next()).await;
     let farewell = farewell.expect("within five seconds").unwrap().unwrap();
     assert!(farewell.starts_with(b"retry: "), "when to come back");
     assert!(events.next().await.is_none(), "a clean end, no error");
-    assert_eq!(
-        slow.await.unwrap().unwrap().text().await.unwrap(),
-        "late",
-        "what has begun is finished"
-    );
+    sender.send(Ok(Bytes::from_static(b"two"))).unwrap();
+    assert_eq!(begun.next().await.unwrap().unwrap(), "two", "what has begun is finished");
+    drop(sender);
+    assert!(begun.next().await.is_none());
     stack.served.take().unwrap().await.unwrap().unwrap();
 }
 

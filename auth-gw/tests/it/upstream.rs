@@ -1,7 +1,6 @@
 //! A service behind the gateway that shows what it was sent.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -27,13 +26,6 @@ pub(crate) fn start_on(
 ) -> tokio::task::JoinHandle<()> {
     let router = axum::Router::new()
         .route("/api/reflect", post(reflect))
-        .route(
-            "/api/slow",
-            get(async || {
-                tokio::time::sleep(Duration::from_millis(600)).await;
-                "late"
-            }),
-        )
         .route("/sse", get(stream))
         .route("/ws/tui/events", get(stream))
         .route(
@@ -69,14 +61,11 @@ async fn reflect(request: Request) -> Response {
     Response::new(Body::from_stream(request.into_body().into_data_stream()))
 }
 
-/// One event at once, one later, and then silence.
+/// One event, and then silence without an end: whoever waits for more before handing it on waits for ever.
 async fn stream() -> Response {
-    let events = futures::stream::iter([Duration::ZERO, Duration::from_millis(300)])
-        .then(|wait| async move {
-            tokio::time::sleep(wait).await;
-            Ok::<_, Infallible>(Bytes::from_static(b"event: tick\ndata: {}\n\n"))
-        })
-        .chain(futures::stream::pending());
+    let tick = Bytes::from_static(b"event: tick\ndata: {}\n\n");
+    let events =
+        futures::stream::iter([Ok::<_, Infallible>(tick)]).chain(futures::stream::pending());
     let mut response = Response::new(Body::from_stream(events));
     response
         .headers_mut()
