@@ -59,7 +59,8 @@ pub async fn run_on(
     let bucket = tokio::spawn(readiness::bucket(state.clone(), serving.clone()));
     let bus = state.bus.clone();
     tracing::info!(listen = %listener.local_addr()?, "api listens");
-    serve(listener, routes::router(state, Edge::new(config.edge_secret)), serving.clone()).await;
+    let (health, edge) = (state.health.clone(), Edge::new(config.edge_secret));
+    serve(listener, routes::router(state, edge), health, serving.clone()).await;
     background.cancel();
     serving.cancel();
     let (ready, relay, presence, bucket) = tokio::join!(ready, relay, presence, bucket);

@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 
 /// How long NATS may take to say where the stream stands.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const GOOD_FOR: Duration = Duration::from_millis(250);
 /// For how long NATS is not asked after it has said nothing: else everybody would wait for it again and again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long one waits for an answer, and for one's turn to ask: as long as NATS may take, and then the database for a connection.
+const PATIENCE_IN_ALL: Duration = Duration::from_millis(2_500);
 
 /// The last answer. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +44,20 @@ impl StreamPosition {
         self.of(stream, recorded(pool)).await
     }
 
+    /// While nobody answers, those who ask together give up together, and do not wait for each other's failures.
     async fn of(
+        &self,
+        stream: impl Future<Output = Option<Position>>,
+        recorded: impl Future<Output = ApiResult<Position>>,
+    ) -> ApiResult<Position> {
+        let turn = Box::pin(self.in_turn(stream, recorded));
+        tokio::time::timeout(PATIENCE_IN_ALL, turn).await.unwrap_or_else(|_| {
+            let nobody = anyhow::anyhow!("neither NATS nor the database says where the stream is");
+            Err(ApiError::Unavailable(nobody))
+        })
+    }
+
+    async fn in_turn(
         &self,
         stream: impl Future<Output = Option<Position>>,
         recorded: impl Future<Output = ApiResult<Position>>,
@@ -115,6 +131,24 @@ mod tests {
         let all = (0..50).map(|_| asked(&position, slow()));
         assert_eq!(futures::future::join_all(all).await, [7; 50]);
         assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_while_nobody_answers_does_not_wait_in_a_row() {
+        let (position, began) = (StreamPosition::default(), Instant::now());
+        let no_connection = || async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Err(ApiError::Database(sqlx::Error::PoolTimedOut))
+        };
+        let all = (0..50).map(|_| position.of(pending(), no_connection()));
+        let answers = futures::future::join_all(all).await;
+        assert!(answers.iter().all(Result::is_err));
+        assert!(
+            began.elapsed() <= PATIENCE_IN_ALL + Duration::from_millis(10),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_eq!(asked(&position, ready(Some(at(9)))).await, 9, "and works again");
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::epoch::{self, Settled, Unsettled};
 use crate::state::AppState;
 
-use batch::Sent;
+use batch::{Examined, Sent};
 
 /// Events read from the outbox at once.
 const BATCH: u64 = 500;
@@ -39,6 +39,8 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(6);
 const QUARANTINE_AFTER: i32 = 5;
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Wake-up calls that are answered as one.
+const CALLS_AT_ONCE: usize = 1_024;
 /// Events that wait are counted up to here.
 const COUNTED_MAX: u64 = 10_000;
 /// Events that wait longer than this, or more of them, are worth a line in the log. Source: delivery-and-security.md section 4.
@@ -69,6 +71,8 @@ pub(crate) async fn run(state: AppState, shutdown: CancellationToken) {
             Err(Lost::Link) => tracing::warn!("no connection to NATS: another relay may lead"),
             Err(error) => {
                 tracing::warn!(%error, "the relay starts over");
+                // Nobody knows here what waits until the database answers again.
+                metrics.note_lag(0, 0.0);
                 shutdown.run_until_cancelled(tokio::time::sleep(STANDBY_EVERY)).await;
             }
         }
@@ -140,6 +144,8 @@ async fn stand_by(
         if timeout(DATABASE_TIMEOUT, outbox::try_lead(&mut conn)).await?? {
             return Ok(Some(conn));
         }
+        // Now it is the leader's to say.
+        metrics.note_lag(0, 0.0);
         let next_try = tokio::time::sleep(STANDBY_EVERY);
         tokio::pin!(next_try);
         loop {
@@ -219,7 +225,7 @@ impl Leader<'_> {
             let pending = self.waiting(&batch).await?;
             self.metrics.note_lag(pending, waited);
             if !batch.is_empty() {
-                if self.publish(epoch, batch).await? {
+                if self.publish(epoch, now.generation, batch).await? {
                     self.backoff = BACKOFF_MIN;
                     // What is left, the next leader publishes; with others writing on, waiting for an empty outbox may never end.
                     if shutdown.is_cancelled() {
@@ -283,9 +289,16 @@ impl Leader<'_> {
     }
 
     /// Publishes a batch, key by key in parallel, and records what the stream took. False if something went wrong on the way.
-    async fn publish(&mut self, epoch: i32, batch: Vec<Pending>) -> Result<bool, Lost> {
-        let results = batch::send(&self.state.bus, epoch, batch).await;
-        if gives_out_again(self.high_water, &results) {
+    async fn publish(
+        &mut self,
+        epoch: i32,
+        generation: u64,
+        batch: Vec<Pending>,
+    ) -> Result<bool, Lost> {
+        let bus = &self.state.bus;
+        let stream = Examined { taker: bus, link: bus.link(), generation };
+        let results = batch::send(&stream, epoch, batch).await;
+        if batch::gives_out_again(self.high_water, &results) {
             tracing::warn!(high_water = self.high_water, "the stream went back");
             // Not noted: two events would bear one number, and whoever leads next could not tell which is there.
             self.epoch = None;
@@ -352,16 +365,11 @@ impl Leader<'_> {
     }
 }
 
-/// The stream gave out numbers that it had given out before.
-fn gives_out_again(high_water: u64, results: &[Sent]) -> bool {
-    let mut acks = results.iter().filter_map(|sent| sent.result.as_ref().ok());
-    acks.any(|ack| !ack.duplicate && ack.stream_seq <= high_water)
-}
-
 /// The calls of other instances. Without them the poll finds what they wrote.
 async fn wake_ups(state: &AppState) -> stream::BoxStream<'static, ()> {
     match state.bus.wake_ups().await {
-        Ok(calls) => calls.map(drop).chain(stream::pending()).boxed(),
+        // What piled up while there was work is one call.
+        Ok(calls) => calls.ready_chunks(CALLS_AT_ONCE).map(drop).chain(stream::pending()).boxed(),
         Err(error) => {
             tracing::debug!(%error, "no wake-up calls");
             stream::pending().boxed()

@@ -90,6 +90,7 @@ pub async fn run_on(
     let admin_server = tokio::spawn(ajet_shared::http::serve(
         admin,
         health_routes(health.clone()),
+        health.clone(),
         admin_shutdown.clone(),
     ));
     let readiness = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch(

@@ -29,6 +29,8 @@ pub const STREAM: &str = "CHAT";
 pub const EPOCH_HEADER: &str = "Ajet-Epoch";
 /// Header of a durable event of a channel: its place there.
 pub const SEQ_HEADER: &str = "Ajet-Seq";
+/// Header of a durable event that an earlier epoch had told already.
+pub const AGAIN_HEADER: &str = "Ajet-Again";
 
 /// Older servers ignore `filter_subjects` and would deliver everything (stack.md section b).
 const SERVER_MIN: (i64, i64) = (2, 10);
@@ -122,6 +124,8 @@ pub struct Outgoing<'a> {
     pub channel_seq: Option<i64>,
     /// The epoch it is published in.
     pub epoch: i32,
+    /// An earlier epoch had told it, and the stream lost it since.
+    pub again: bool,
     /// The envelope as JSON.
     pub payload: Bytes,
 }
@@ -142,6 +146,8 @@ pub struct Delivered {
     pub stream_seq: u64,
     /// The epoch it was published in.
     pub epoch: i32,
+    /// An earlier epoch had told it: it was committed before this one began.
+    pub again: bool,
     /// How many events wait behind it for this consumer.
     pub pending: u64,
     /// Its subject.
@@ -154,14 +160,12 @@ impl Delivered {
     /// Reads what the server says about a message.
     pub fn read(message: &jetstream::Message) -> Result<Self, BusError> {
         let info = message.info().map_err(BusError::unavailable)?;
-        let epoch = message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get(EPOCH_HEADER))
-            .and_then(|epoch| epoch.as_str().parse().ok());
+        let header = |name| message.headers.as_ref().and_then(|headers| headers.get(name));
+        let epoch = header(EPOCH_HEADER).and_then(|epoch| epoch.as_str().parse().ok());
         Ok(Self {
             stream_seq: info.stream_sequence,
             epoch: epoch.unwrap_or_default(),
+            again: header(AGAIN_HEADER).is_some_and(|again| again.as_str() == "1"),
             pending: info.pending,
             subject: message.subject.clone(),
             payload: message.payload.clone(),
@@ -325,6 +329,9 @@ impl Bus {
             .header(EPOCH_HEADER, event.epoch.to_string());
         if let Some(seq) = event.channel_seq {
             message = message.header(SEQ_HEADER, seq.to_string());
+        }
+        if event.again {
+            message = message.header(AGAIN_HEADER, "1");
         }
         let sent = self
             .publisher

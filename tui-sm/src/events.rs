@@ -40,12 +40,15 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let cursor = cursor(&headers, &parameters);
+    // First: what is lost from here on may have closed the channel that is looked at next.
+    let losses = app.hub.ready(cursor).await.map_err(refusal)?;
     let extra_channel = match &parameters.channel {
         Some(id) => extra_channel(&caller, id).await?,
         None => None,
     };
     let reader = Reader::new(&caller.api, caller.token, None);
-    let connection = app.hub.connect(reader, cursor, extra_channel).await.map_err(refusal)?;
+    let connection = app.hub.connect_in_turn(reader, None, cursor, extra_channel, losses);
+    let connection = connection.await.map_err(refusal)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),

@@ -49,7 +49,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     tracing::info!(address = %config.listen, "listening");
     ajet_shared::http::serve(
         listener,
-        router(app, Edge::new(config.edge_secret), health),
+        router(app, Edge::new(config.edge_secret), health.clone()),
+        health,
         shutdown,
     )
     .await;

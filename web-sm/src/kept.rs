@@ -73,11 +73,13 @@ impl Kept {
         is_good.then(|| entry.known.clone())
     }
 
-    /// Keeps what a page knows. Of several pages of one reader the one that has heard most.
+    /// Keeps what a page knows. Of several pages of one reader the one that has heard most, and of those the one that was read last:
+    /// it may know what no event has told yet.
     pub(crate) fn put(&self, token: Token, known: Knowledge, now: Instant) {
         let mut entries = self.lock();
-        let has_heard_more = |entry: &Entry| entry.known.sync.cursor > known.sync.cursor;
-        if entries.by_token.get(&token).is_some_and(has_heard_more) {
+        let rank = |known: &Knowledge| (known.sync.cursor, known.read_at);
+        let knows_more = |entry: &Entry| rank(&entry.known) > rank(&known);
+        if entries.by_token.get(&token).is_some_and(knows_more) {
             return;
         }
         entries.remove(&token);
@@ -179,6 +181,19 @@ mod tests {
         assert!(kept.get(&token(1), at(1), later).is_none());
         kept.put(token(1), Knowledge { read_at: later, ..knowing(at(1)) }, later);
         assert!(kept.get(&token(1), at(1), later).is_some());
+    }
+
+    #[test]
+    fn of_two_that_stand_at_the_same_place_the_newer_reading_is_kept() {
+        let (kept, now) = (Kept::default(), Instant::now());
+        let later = now + Duration::from_secs(1);
+        let read_at = |read_at| Knowledge { read_at, ..knowing(at(1)) };
+        for readings in [[later, now], [now, later]] {
+            for reading in readings {
+                kept.put(token(1), read_at(reading), later);
+            }
+            assert_eq!(kept.get(&token(1), at(1), later).unwrap().read_at, later);
+        }
     }
 
     #[test]

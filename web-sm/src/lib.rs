@@ -79,7 +79,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     let listener = bind(config.listen).await?;
     tracing::info!(address = %config.listen, public_url = %config.public_url, "listening");
-    serve(listener, router(app, Edge::new(config.edge_secret), health), shutdown).await;
+    let router = router(app, Edge::new(config.edge_secret), health.clone());
+    serve(listener, router, health, shutdown).await;
     bus.drain().await;
     Ok(())
 }

@@ -45,7 +45,7 @@ impl Handle {
         done.await.with_context(|| self.is_stopping())?
     }
 
-    /// `process <name> <running|frozen|down> <pid or ->`.
+    /// `process <name> <running|altered|frozen|down> <pid or ->`.
     pub(crate) async fn describe(&self) -> anyhow::Result<String> {
         let (reply, line) = oneshot::channel();
         let sent = self.requests.send(Request::Describe(reply)).await;
@@ -207,6 +207,10 @@ impl Supervisor {
         let name = &self.spec.name;
         match self.pid() {
             Some(pid) if self.frozen => format!("process {name} frozen {pid}"),
+            // With variables that are not its own.
+            Some(pid) if self.spec.environment.len() > self.own_variables => {
+                format!("process {name} altered {pid}")
+            }
             Some(pid) => format!("process {name} running {pid}"),
             None => format!("process {name} down -"),
         }

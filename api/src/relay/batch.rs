@@ -3,15 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use ajet_shared::bus::{Acknowledged, Bus, BusError, Outgoing};
+use ajet_shared::bus::{Acknowledged, Bus, BusError, Link, Outgoing};
 use ajet_shared::db::outbox::Pending;
+use bytes::Bytes;
 use futures::{StreamExt, stream};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Ordering keys published in parallel; within a key one event after the other.
 const KEYS_IN_PARALLEL: usize = 64;
 /// A batch publishes this long at most before what was taken is noted, so that the leader's connection never looks stalled.
 const BATCH_TIME: Duration = Duration::from_secs(2);
+/// Up to this many bytes an envelope leaves room for headers in the stream's 128 KiB.
+const ROOMY: usize = 120 * 1024;
 
 /// What came of publishing an event.
 pub(super) struct Sent {
@@ -36,6 +40,42 @@ impl Taker for Bus {
     async fn take(&self, event: &Pending, epoch: i32) -> Result<Acknowledged, BusError> {
         self.publish(outgoing(event, epoch)).await
     }
+}
+
+/// A stream that was examined, over the connection over which that was done and no other: a new one may lead to a server that lost
+/// something, and what it is given before it is examined takes the place of what was lost.
+pub(super) struct Examined<'a, T> {
+    pub(super) taker: &'a T,
+    pub(super) link: watch::Receiver<Link>,
+    pub(super) generation: u64,
+}
+
+impl<T> Examined<'_, T> {
+    fn stands(&self) -> Result<(), BusError> {
+        if *self.link.borrow() == (Link { up: true, generation: self.generation }) {
+            return Ok(());
+        }
+        Err(BusError::Unavailable("the connection is not the one that was examined".to_owned()))
+    }
+}
+
+impl<T: Taker> Taker for Examined<'_, T> {
+    async fn take(&self, event: &Pending, epoch: i32) -> Result<Acknowledged, BusError> {
+        self.stands()?;
+        let taken = self.taker.take(event, epoch).await?;
+        // Whoever took it: the next examination finds it in the stream, or does not.
+        self.stands()?;
+        Ok(taken)
+    }
+}
+
+/// The stream gave out numbers that it had given out before, or one of them twice.
+pub(super) fn gives_out_again(high_water: u64, results: &[Sent]) -> bool {
+    let mut given = HashSet::new();
+    let mut acks = results.iter().filter_map(|sent| sent.result.as_ref().ok());
+    acks.any(|ack| {
+        !given.insert(ack.stream_seq) || (!ack.duplicate && ack.stream_seq <= high_water)
+    })
 }
 
 /// Publishes a batch, key by key in parallel; an end of a membership of a community before everything that was written after it.
@@ -130,8 +170,20 @@ fn outgoing(event: &Pending, epoch: i32) -> Outgoing<'_> {
         subject: &event.subject,
         channel_seq: event.channel_seq,
         epoch,
-        payload: event.payload.to_string().into(),
+        again: event.again,
+        payload: payload(&event.payload),
     }
+}
+
+/// The envelope as it goes on the wire: as Postgres prints it, but a very large one without its blanks, because the stream counts the
+/// headers too and would refuse what the outbox may hold.
+fn payload(text: &str) -> Bytes {
+    if text.len() > ROOMY
+        && let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
+    {
+        return value.to_string().into();
+    }
+    Bytes::copy_from_slice(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -148,7 +200,8 @@ mod tests {
             ord_key,
             channel_seq: None,
             kind: String::new(),
-            payload: serde_json::Value::Null,
+            payload: "null".to_owned(),
+            again: false,
             waited: 0.0,
         }
     }
@@ -198,6 +251,59 @@ mod tests {
         let a = Uuid::now_v7();
         assert_eq!(taken(&[1], vec![event(1, a), end(2), end(3), event(4, a)]).await, [2, 3]);
         assert_eq!(taken(&[2], vec![event(1, a), end(2), event(3, a)]).await, [1], "nor an end");
+    }
+
+    /// Takes everything; while it has this one, the connection is lost and another one made.
+    struct Reconnects(i64, watch::Sender<Link>, Mutex<Vec<i64>>);
+
+    impl Taker for Reconnects {
+        async fn take(&self, event: &Pending, _epoch: i32) -> Result<Acknowledged, BusError> {
+            if event.id == self.0 {
+                self.1.send_modify(|link| link.generation += 1);
+            }
+            let mut taken = self.2.lock().unwrap();
+            taken.push(event.id);
+            Ok(Acknowledged { stream_seq: taken.len() as u64, duplicate: false })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_has_examined_gets_nothing_and_is_not_believed() {
+        let (a, b) = (Uuid::now_v7(), Uuid::now_v7());
+        let link = watch::Sender::new(Link { up: true, generation: 3 });
+        let taker = Reconnects(2, link, Mutex::default());
+        let examined = Examined { taker: &taker, link: taker.1.subscribe(), generation: 3 };
+        let batch = vec![event(1, a), event(2, a), event(3, a), event(4, b), end(5), event(6, b)];
+        let results = send(&examined, 1, batch).await;
+        let believed: Vec<i64> =
+            results.iter().filter(|sent| sent.result.is_ok()).map(|sent| sent.id).collect();
+        assert_eq!((believed, taker.2.into_inner().unwrap()), (vec![1], vec![1, 2]));
+    }
+
+    #[test]
+    fn a_stream_that_went_back_gives_out_numbers_again() {
+        let again = |acks: &[(u64, bool)]| {
+            let sent = |&(stream_seq, duplicate): &(u64, bool)| Sent {
+                id: 0,
+                is_in_channel: false,
+                result: Ok(Acknowledged { stream_seq, duplicate }),
+                ord_key: Uuid::nil(),
+            };
+            gives_out_again(10, &acks.iter().map(sent).collect::<Vec<_>>())
+        };
+        assert!(!again(&[(12, false), (11, false)]));
+        assert!(!again(&[(9, true), (11, false)]), "it had that one before");
+        assert!(again(&[(11, false), (10, false)]));
+        assert!(again(&[(11, false), (12, false), (11, false)]));
+    }
+
+    #[test]
+    fn an_envelope_that_the_outbox_may_hold_leaves_room_for_headers() {
+        let small = r#"{"a": [1, 2]}"#;
+        assert_eq!(payload(small), small);
+        let name = r#"{"name": "", "of": 1}"#;
+        let large = name.replacen("\"\"", &format!("{:?}", "x".repeat(131_072 - name.len())), 1);
+        assert_eq!((large.len(), payload(&large).len()), (131_072, 131_069));
     }
 
     #[test]

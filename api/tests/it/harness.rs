@@ -220,20 +220,20 @@ impl App {
 
     /// What `/metrics` says of one name.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self
-            .http
-            .get(format!("{}/metrics", self.base))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-        line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().unwrap()
+        metric_of(&self.http, &self.base, name).await
     }
+
+    /// What another instance says of it.
+    pub(crate) async fn metric_at(&self, instance: &Instance, name: &str) -> u64 {
+        metric_of(&self.http, &instance.base, name).await
+    }
+}
+
+async fn metric_of(http: &reqwest::Client, base: &str, name: &str) -> u64 {
+    let text = http.get(format!("{base}/metrics")).send().await.unwrap().text().await.unwrap();
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+    line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().unwrap()
 }
 
 /// One more running api. Ends with this value.

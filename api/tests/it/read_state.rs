@@ -1,9 +1,12 @@
 //! Read marks, unread counts and notifications: the same on every client of a person.
 
+use std::collections::HashSet;
+
 use ajet_shared::actions::Actor;
-use ajet_shared::db::Cause;
+use ajet_shared::db::notifications::{self, Seen};
 use ajet_shared::db::posting::{self, Draft};
-use ajet_shared::id::ClientMessageId;
+use ajet_shared::db::{Cause, channels};
+use ajet_shared::id::{ClientMessageId, NotificationId};
 use ajet_shared::message::{MessageKind, PostMessage};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -115,6 +118,65 @@ async fn notifications_are_listed_and_marked_read() {
     ben.post("/api/notifications/read", json!({})).await.expect(StatusCode::NO_CONTENT);
     assert_eq!((ids(&list("unread=true").await).len(), ids(&list("").await).len()), (0, 4));
     assert_eq!(ben.get("/api/sync").await.expect(StatusCode::OK)["unread_notifications"], 0);
+}
+
+/// Thousands of ids do not fit into one event, and whoever answers must be able to.
+#[tokio::test]
+async fn thousands_of_notifications_are_seen_in_turns_and_the_answer_is_posted() {
+    let app = App::start().await;
+    let (ann, ben) = (app.user("ann").await, app.user("ben").await);
+    let (id, _) = app.community(&ann, "Team").await;
+    app.join(&ann, &ben, &id).await;
+    let mut tx = app.db.begin().await.unwrap();
+    let (cause, people) = (Cause::by(ann.user_id), [ann.user_id, ben.user_id]);
+    let (channel, _) = channels::open_direct(&mut tx, &cause, &people).await.unwrap();
+    tx.commit().await.unwrap();
+    let channel = channel.id.to_string();
+    let root = say(&ann, &channel, "psst").await;
+    let unseen = async || {
+        sqlx::query(
+            "INSERT INTO notifications (id, user_id, type, source_id, actor_id, channel_id, channel_seq) \
+             SELECT gen_random_uuid(), $1, 'dm', gen_random_uuid(), $2, $3, $4 FROM generate_series(1, 3999)",
+        )
+        .bind(ben.user_id.uuid())
+        .bind(ann.user_id.uuid())
+        .bind(channel.parse::<Uuid>().unwrap())
+        .bind(root["seq"].as_i64())
+        .execute(&app.db)
+        .await
+        .unwrap();
+    };
+    let told = async |from: usize| {
+        let events = app.outbox().await.split_off(from);
+        let read = events.into_iter().filter(|(kind, ..)| kind == "notification.read");
+        let (mut ids, mut left) = (HashSet::new(), Vec::new());
+        for (_, _, envelope) in read {
+            ids.extend(envelope["data"]["ids"].as_array().unwrap().iter().map(text));
+            left.push(envelope["data"]["unread"].as_i64().unwrap());
+        }
+        (ids.len(), left)
+    };
+    unseen().await;
+    let before = app.outbox().await.len();
+    say(&ben, &channel, "I am here").await;
+    assert_eq!(told(before).await, (4_000, vec![3_000, 2_000, 1_000, 0]));
+    // By name, and beside one that stays unread.
+    unseen().await;
+    say(&ann, &channel, "and again").await;
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM notifications WHERE user_id = $1 AND NOT read ORDER BY id LIMIT 3999",
+    )
+    .bind(ben.user_id.uuid())
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    let before = app.outbox().await.len();
+    let ids: Vec<NotificationId> = ids.into_iter().map(NotificationId::from).collect();
+    let mut tx = app.db.begin().await.unwrap();
+    let cause = Cause::by(ben.user_id);
+    notifications::mark_read(&mut tx, &cause, ben.user_id, Seen::Ids(&ids)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(told(before).await, (3_999, vec![3_000, 2_000, 1_000, 1]));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ajet_shared::bus::{Bus, BusError, EPOCH_HEADER, SEQ_HEADER};
+use ajet_shared::bus::{Bus, BusError, Delivered, EPOCH_HEADER, SEQ_HEADER};
 use ajet_shared::events::{Envelope, Event};
 use futures::StreamExt;
 use reqwest::StatusCode;
@@ -30,12 +30,17 @@ pub(crate) async fn published(db: &PgPool) -> bool {
 
 /// Everything in the stream.
 pub(crate) async fn stream(bus: &Bus) -> Vec<Envelope> {
+    deliveries(bus).await.iter().map(envelope).collect()
+}
+
+/// The same, as it is delivered.
+pub(crate) async fn deliveries(bus: &Bus) -> Vec<Delivered> {
     let last = bus.stream_state().await.unwrap().last_seq;
-    let deliveries = bus.replay(1, last).await.unwrap();
-    deliveries
-        .map(|delivered| serde_json::from_slice(&delivered.unwrap().payload).unwrap())
-        .collect()
-        .await
+    bus.replay(1, last).await.unwrap().map(Result::unwrap).collect().await
+}
+
+pub(crate) fn envelope(delivered: &Delivered) -> Envelope {
+    serde_json::from_slice(&delivered.payload).unwrap()
 }
 
 /// The texts of the messages in some events.
@@ -180,13 +185,15 @@ async fn a_stream_that_went_back_gets_its_events_again_in_a_new_epoch() {
     })
     .await;
     assert_eq!(texts(&stream(&bus).await), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+    let again = deliveries(&bus).await;
+    assert!(again.iter().all(|event| event.again == (event.epoch == 2)), "what was lost is marked");
     assert_eq!(app.metric("chat_stream_rollback_total").await, 1);
     assert!(app.audit().await.contains(&"stream.rolled_back".to_owned()));
     say(&ann, &general, "8").await;
     eventually("it goes on", async || published(&app.db).await).await;
     let last = bus.stream_state().await.unwrap().last_seq;
     let newest = bus.replay(last, last).await.unwrap().next().await.unwrap().unwrap();
-    assert_eq!(newest.epoch, 2);
+    assert_eq!((newest.epoch, newest.again), (2, false));
 }
 
 #[tokio::test]

@@ -101,6 +101,32 @@ async fn the_other_one_leads(through: &str, breaks: Wire) {
 }
 
 #[tokio::test]
+async fn a_standby_forgets_the_backlog_that_the_leader_has_published() {
+    let mut app = App::start().await;
+    let ann = app.user("ann").await;
+    let (_, general) = app.community(&ann, "Team").await;
+    let other = app.another(|_| {}).await;
+    eventually("all is published", async || published(&app.db).await).await;
+    app.stop_nats();
+    for n in 0..3 {
+        say(&ann, &general, &n.to_string()).await;
+    }
+    let both = async |name: &str| (app.metric(name).await, app.metric_at(&other, name).await);
+    eventually("both see it", async || both("chat_outbox_pending").await == (3, 3)).await;
+    app.restart_nats().await;
+    let both = async |name: &str| (app.metric(name).await, app.metric_at(&other, name).await);
+    eventually("one of them leads", async || {
+        matches!(both("chat_relay_leader").await, (0, 1) | (1, 0))
+    })
+    .await;
+    eventually("and neither sees it any more", async || {
+        both("chat_outbox_pending").await == (0, 0)
+            && both("chat_outbox_lag_milliseconds").await == (0, 0)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_leader_that_is_stalled_loses_the_lead() {
     the_other_one_leads("postgres", Wire::Stalled).await;
 }

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::harness::{App, eventually};
-use crate::relay::{copy, published, say, stream, texts};
+use crate::relay::{copy, deliveries, envelope, published, say, stream, texts};
 
 /// Writes an event as the api would, without an api: a copy of the newest one under another id.
 async fn write(db: &PgPool) -> Uuid {
@@ -40,6 +40,7 @@ async fn publish_unnoted(db: &PgPool, bus: &Bus, id: Uuid) {
         subject: &subject,
         channel_seq: None,
         epoch: 1,
+        again: false,
         payload: payload.into(),
     };
     bus.publish(event).await.unwrap();
@@ -87,6 +88,36 @@ async fn what_the_stream_took_and_nobody_noted_is_not_published_again_however_la
     told_once(&app, &bus).await;
     assert_eq!(stream(&bus).await.len(), held);
     assert_eq!(bus.position().await.unwrap().epoch, 1, "nothing was lost");
+}
+
+#[tokio::test]
+async fn what_is_told_again_is_marked_and_what_nobody_knows_to_have_been_told_is_not() {
+    let mut app = App::start().await;
+    let ann = app.user("ann").await;
+    app.community(&ann, "Team").await;
+    eventually("all is published", async || published(&app.db).await).await;
+    app.end().await;
+    let told = app.outbox().await.len();
+    let bus = Bus::connect(app.nats_url(), "test").await.unwrap();
+    // One that the stream took without anybody's knowledge, and one that it never saw.
+    let (unnoted, waiting) = (write(&app.db).await, write(&app.db).await);
+    publish_unnoted(&app.db, &bus, unnoted).await;
+    bus.delete_stream().await.unwrap();
+    let _other = app.another(|_| {}).await;
+    told_once(&app, &bus).await;
+    let all = deliveries(&bus).await;
+    let (again, new): (Vec<_>, Vec<_>) = all.iter().partition(|event| event.again);
+    assert_eq!(again.len(), told);
+    let new: HashSet<Uuid> = new.into_iter().map(|event| envelope(event).id.uuid()).collect();
+    assert_eq!(new, HashSet::from([unnoted, waiting]));
+    // Lost once more, all of these are known.
+    bus.delete_stream().await.unwrap();
+    let late = write(&app.db).await;
+    told_once(&app, &bus).await;
+    assert_eq!(bus.position().await.unwrap().epoch, 3);
+    for event in deliveries(&bus).await {
+        assert_eq!(event.again, envelope(&event).id.uuid() != late);
+    }
 }
 
 #[tokio::test]

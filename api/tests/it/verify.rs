@@ -51,7 +51,8 @@ async fn it_says_whether_postgres_and_the_stream_agree() {
     let id = EventId::new();
     let subject = format!("chat.notifications.{}", ann.user_id);
     let payload = json!({ "id": id }).to_string().into();
-    let ghost = Outgoing { id, subject: &subject, channel_seq: None, epoch: 1, payload };
+    let ghost =
+        Outgoing { id, subject: &subject, channel_seq: None, epoch: 1, again: false, payload };
     bus.publish(ghost).await.unwrap();
     sqlx::query("UPDATE outbox SET stream_seq = stream_seq + 7 WHERE id = 1")
         .execute(&app.db)

@@ -214,7 +214,7 @@ impl Ours {
         };
         let router = axum::Router::new().fallback(work).merge(health_routes(health.clone()));
         let stop = unready_first(&health, None, shutdown.clone());
-        let served = tokio::spawn(ajet_shared::http::serve(listener, router, stop));
+        let served = tokio::spawn(ajet_shared::http::serve(listener, router, health, stop));
         Self { port, shutdown, served }
     }
 

@@ -167,7 +167,7 @@ impl Stack {
             .unwrap()
     }
 
-    /// Sends bytes as they are and reads until the connection ends or is silent.
+    /// Sends bytes as they are and reads until the connection ends, or the answer is whole and the connection goes on.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut stream =
@@ -175,14 +175,15 @@ impl Stack {
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         let mut chunk = [0; 4096];
-        let mut patience = Duration::from_secs(5);
-        while let Ok(Ok(read)) = tokio::time::timeout(patience, stream.read(&mut chunk)).await {
-            patience = Duration::from_millis(200);
-            if read == 0 {
-                answer.extend(b"<closed>");
-                break;
+        while !is_whole(&answer) {
+            let read = tokio::time::timeout(PATIENCE, stream.read(&mut chunk)).await;
+            match read.expect("an answer, or the end").unwrap_or(0) {
+                0 => {
+                    answer.extend(b"<closed>");
+                    break;
+                }
+                read => answer.extend(&chunk[..read]),
             }
-            answer.extend(&chunk[..read]);
         }
         String::from_utf8_lossy(&answer).into_owned()
     }
@@ -191,6 +192,16 @@ impl Stack {
     pub(crate) fn host(&self) -> &str {
         self.base.trim_start_matches("http://")
     }
+}
+
+/// The answer is there by its own length, and says that the connection goes on after it.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer).to_lowercase();
+    text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+        let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+        let length = field("content-length: ").and_then(|length| length.parse().ok());
+        field("connection: ") != Some("close") && length.is_some_and(|length| body.len() >= length)
+    })
 }
 
 impl Drop for Stack {

@@ -161,9 +161,9 @@ fn a_reading_that_fails_is_tried_again_for_as_long_as_it_takes() {
             && failures.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2;
         fails.then(|| problem(503, "unavailable", "away"))
     });
-    let late = ready(10).replace("retry: 20", "retry: 1500");
+    let late = ready(10).replace("retry: 20", "retry: 3500");
     serve(&world, vec![vec![late], vec![resync()]]);
-    let (mut child, mut lines) = start(&world, &["tail", "--timeout", "1s", "--format", "{text}"]);
+    let (mut child, mut lines) = start(&world, &["tail", "--timeout", "3s", "--format", "{text}"]);
     assert_eq!(next(&mut lines), "two");
     interrupt(&child);
     child.0.wait().unwrap();

@@ -71,7 +71,7 @@ pub fn check(
         }
     }
     for (name, user, seen) in seen {
-        let reader = Reader { name, seen };
+        let reader = Reader { name, seen, again: &truth.again };
         reader.resyncs(&mut findings);
         for (channel, events) in &channels {
             let frames = seen.channels.get(channel).map_or(&[][..], Vec::as_slice);
@@ -153,6 +153,7 @@ fn stream_agrees(truth: &Truth, findings: &mut Findings) {
 struct Reader<'a> {
     name: &'a str,
     seen: &'a Seen,
+    again: &'a HashSet<EventId>,
 }
 
 impl Reader<'_> {
@@ -189,7 +190,8 @@ impl Reader<'_> {
         // What has its place in a later epoch than the one it drew in came after that, whatever the numbers.
         match i64::from(drawn.epoch).cmp(&i64::from(epoch)) {
             Ordering::Greater => true,
-            Ordering::Equal => place <= drawn.seq,
+            // What stands in it again was there before the epoch began, and is told to nobody who has drawn in it.
+            Ordering::Equal => place <= drawn.seq || self.again.contains(&event.event_id),
             Ordering::Less => false,
         }
     }
@@ -271,7 +273,9 @@ impl Reader<'_> {
             match came.get(&event.event_id) {
                 Some(lives) if lives.is_sorted_by(|one, next| one < next) => {}
                 None if self.has_drawn(event) => {}
-                None => findings.lost.push(format!("{} was not notified", self.name)),
+                None => findings
+                    .lost
+                    .push(format!("{} was not notified of {}", self.name, event.event_id)),
                 Some(_) => findings.doubled.push(format!("{} was notified again", self.name)),
             }
         }

@@ -305,6 +305,15 @@ impl Ended {
         self.witness.seen.iter().map(longest).max().unwrap_or(Duration::MAX)
     }
 
+    /// How many events and rows of pages came between two moments, to all together.
+    #[must_use]
+    pub fn came(&self, from: Instant, to: Instant) -> usize {
+        let frames = self.witness.seen.iter().flat_map(|seen| seen.channels.values().flatten());
+        let rows = self.witness.shown.iter().flat_map(|shown| shown.came.values());
+        let times = frames.map(|frame| frame.at).chain(rows.copied());
+        times.filter(|at| (from..to).contains(at)).count()
+    }
+
     /// The time within which a share of the messages were answered, of those that were begun between two moments: `0.99` is p99.
     #[must_use]
     pub fn answered(&self, from: Instant, to: Instant, share: f64) -> Duration {

@@ -72,10 +72,17 @@ impl Scene {
     pub async fn heal(&self) -> anyhow::Result<()> {
         self.control.restore("all").await?;
         for process in self.control.processes().await? {
-            match process.state.as_str() {
-                "frozen" => self.control.thaw(&process.name).await?,
-                "down" => self.control.start(&process.name, &[]).await?,
-                _ => {}
+            if process.state == "frozen" {
+                self.control.thaw(&process.name).await?;
+            }
+        }
+        // One that was frozen may be altered besides.
+        for process in self.control.processes().await? {
+            if process.state == "altered" {
+                self.control.stop(&process.name).await?;
+            }
+            if process.state != "running" {
+                self.control.start(&process.name, &[]).await?;
             }
         }
         self.stack.ready(PATIENCE).await

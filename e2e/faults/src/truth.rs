@@ -30,6 +30,8 @@ pub struct Truth {
     pub first_seq: u64,
     /// The epoch of the stream.
     pub epoch: Option<i32>,
+    /// What an earlier epoch had told, and stands in the stream of this one again.
+    pub again: HashSet<EventId>,
     /// What was true and is not any more, because the database is an older copy of itself. Nobody knows but the test.
     pub undone: HashSet<EventId>,
 }
@@ -52,6 +54,8 @@ impl Truth {
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let messages = agreement::messages(&mut *pool.acquire().await?).await?;
+        let again = "SELECT event_id FROM outbox WHERE again";
+        let again: Vec<EventId> = sqlx::query_scalar(again).fetch_all(&pool).await?;
         let bus = Bus::connect(&stack.nats_url, "ajet-faults").await?;
         let state = bus.stream_state().await?;
         let mut held = bus.replay(state.first_seq, state.last_seq).await?;
@@ -64,8 +68,8 @@ impl Truth {
             }
         }
         let (first_seq, epoch) = (state.first_seq, state.epoch);
-        let undone = HashSet::new();
-        Ok(Self { messages, events, stream, unreadable, first_seq, epoch, undone })
+        let (again, undone) = (again.into_iter().collect(), HashSet::new());
+        Ok(Self { messages, events, stream, unreadable, first_seq, epoch, again, undone })
     }
 
     /// Where everything stands now.

@@ -113,11 +113,21 @@ impl Wire {
         patience: Duration,
         wanted: impl Fn(&Block) -> bool,
     ) -> anyhow::Result<Block> {
+        self.find_and_keep(patience, wanted, &mut Vec::new()).await
+    }
+
+    /// The same; what comes before it is added to `others`.
+    pub async fn find_and_keep(
+        &mut self,
+        patience: Duration,
+        wanted: impl Fn(&Block) -> bool,
+        others: &mut Vec<Block>,
+    ) -> anyhow::Result<Block> {
         let until = Instant::now() + patience;
         loop {
             match self.next(until - Instant::now()).await {
                 Heard::Event(block) if wanted(&block) => return Ok(block),
-                Heard::Event(_) => {}
+                Heard::Event(block) => others.push(block),
                 Heard::End => anyhow::bail!("the stream ended"),
                 Heard::Silence => anyhow::bail!("it did not come within {patience:?}"),
             }

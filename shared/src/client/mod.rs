@@ -236,28 +236,29 @@ impl ApiClient {
         call: &Call,
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, ClientError> {
-        let (mut failure, mut refusal) = (None, None);
+        let (mut failure, mut refusal, mut in_doubt) = (None, None, false);
         let mut repeatable = call.repeatable;
-        for upstream in self.connection.upstreams.in_turn() {
+        for upstream in self.connection.upstreams.in_turn(Instant::now()) {
             let sent_at = Instant::now();
             let error = match self.request(&upstream.url, call, timeout)?.send().await {
                 Ok(response) if response.headers().contains_key(UNREADY_HEADER) => {
-                    upstream.refused();
+                    upstream.refused(Instant::now());
                     refusal = Some(response);
                     continue;
                 }
                 Ok(response) => {
-                    upstream.answered();
+                    upstream.answered(Instant::now());
                     return Ok(response);
                 }
                 Err(error) => error,
             };
+            in_doubt |= !error.is_connect();
             let goes_on = if error.is_connect() {
-                upstream.refused();
+                upstream.refused(Instant::now());
                 true
             } else if error.is_timeout() {
                 // What time the call had is over.
-                upstream.left_unanswered(sent_at);
+                upstream.left_unanswered(sent_at, Instant::now());
                 false
             } else {
                 std::mem::take(&mut repeatable)
@@ -267,8 +268,8 @@ impl ApiClient {
                 break;
             }
         }
-        // What one of them has said is more than that another cannot be reached.
-        refusal.map_or_else(
+        // What one of them has said is more than that another cannot be reached; but not once another may have done it.
+        refusal.filter(|_| !in_doubt).map_or_else(
             || Err(failure.unwrap_or_else(|| ClientError::Setup("no upstream is given".to_owned()))),
             Ok,
         )

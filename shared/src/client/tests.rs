@@ -68,6 +68,7 @@ fn mute(closes: bool) -> (Url, std::sync::mpsc::Receiver<()>) {
     (url, requests)
 }
 
+const UNREADY: &str = "HTTP/1.1 503 Service Unavailable\r\nx-ajet-unready: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const EMPTY: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
 
 #[tokio::test]
@@ -85,37 +86,53 @@ async fn a_call_that_broke_off_goes_elsewhere_if_it_may_be_sent_twice() {
 
 #[tokio::test]
 async fn an_upstream_that_serves_nobody_yet_is_passed_over() {
-    const UNREADY: &str = "HTTP/1.1 503 Service Unavailable\r\nx-ajet-unready: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    let ((starting, heads), (alive, _heads)) = (serve(UNREADY), serve(EMPTY));
+    let ((starting, _asked), (alive, _heads)) = (serve(UNREADY), serve(EMPTY));
     let client = ApiClient::new(vec![starting.clone(), alive], None).unwrap();
     let call = Call::new(Method::POST, "/api/x").json(&1);
+    let began = Instant::now();
     for _ in 0..4 {
         assert_eq!(client.send(&call).await.unwrap().status, StatusCode::OK);
     }
-    assert_eq!(heads.try_iter().count(), 1, "for a while it is not asked again");
+    assert_eq!(asked_last(&client, began), starting, "for a while it is not asked again");
     let alone = ApiClient::new(vec![starting], None).unwrap();
     assert_eq!(alone.send(&call).await.unwrap().status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// The upstream whose turn would come last in a call at this time.
+fn asked_last(client: &ApiClient, at: Instant) -> Url {
+    // Wherever the turn begins.
+    let [one, other] = [(); 2].map(|()| {
+        client.connection.upstreams.in_turn(at).last().map(|upstream| upstream.url.clone())
+    });
+    assert_eq!(one, other, "they are asked in turn");
+    one.unwrap()
+}
+
+#[tokio::test]
+async fn what_another_upstream_may_have_done_is_not_reported_as_undone() {
+    let ((starting, _asked), (closing, _requests)) = (serve(UNREADY), mute(true));
+    for (upstreams, repeatable) in
+        [(vec![starting.clone(), closing.clone()], false), (vec![closing, starting], true)]
+    {
+        let client = ApiClient::new(upstreams, None).unwrap();
+        let call = Call { repeatable, ..Call::new(Method::POST, "/api/x") };
+        let answer = client.send(&call).await;
+        assert!(matches!(answer, Err(ClientError::Unreachable(_))), "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_upstream_that_hangs_is_asked_once_in_a_while() {
-    let ((hanging, requests), (alive, _heads)) = (mute(false), serve(EMPTY));
-    let client = ApiClient::new(vec![hanging, alive], None)
-        .unwrap()
-        .with_timeout(Duration::from_millis(300));
+    let ((hanging, _requests), (alive, _heads)) = (mute(false), serve(EMPTY));
+    let patient = ApiClient::new(vec![hanging.clone(), alive], None).unwrap();
+    let hasty = patient.with_timeout(Duration::from_millis(300));
     let call = Call::new(Method::GET, "/api/x");
     // One slow answer may be that request's own fault; after the second in a row it is the upstream's.
-    assert!(matches!(client.send(&call).await, Err(ClientError::Timeout(_))));
-    assert!(client.send(&call).await.is_ok());
-    assert!(matches!(client.send(&call).await, Err(ClientError::Timeout(_))));
-    let patient = client.with_timeout(Duration::from_secs(10));
-    for _ in 0..4 {
-        assert!(patient.send(&call).await.is_ok());
-    }
-    for _ in 0..2 {
-        requests.recv_timeout(Duration::from_secs(5)).expect("it was asked twice");
-    }
-    assert_eq!(requests.try_iter().count(), 0, "and not again");
+    assert!(matches!(hasty.send(&call).await, Err(ClientError::Timeout(_))));
+    assert!(patient.send(&call).await.is_ok());
+    let began = Instant::now();
+    assert!(matches!(hasty.send(&call).await, Err(ClientError::Timeout(_))));
+    assert_eq!(asked_last(&patient, began), hanging, "for a while it is not asked again");
 }
 
 #[tokio::test]

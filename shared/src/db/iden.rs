@@ -59,7 +59,7 @@ tables! {
     }
     Outbox {
         Id, EventId, Subject, OrdKey, ChannelSeq, Type, Payload, CreatedAt, Epoch, StreamSeq, PublishedAt, Attempts, FailedAt,
-        Failure,
+        Failure, Again,
     }
     Pins { MessageId, ChannelId, PinnedBy, CreatedAt }
     PollVotes { PollId, UserId, Option, CreatedAt }

@@ -100,14 +100,14 @@ const POOL_SIZE_MAX: u32 = 16;
 /// Who waits for a lock gives up after 2 s, so that what is held up by one row leaves its connection to others (F15).
 /// Statements are cut off after 5 s and forgotten transactions after 10 s by the server, so nothing holds a row lock for long.
 /// Plans are made for the actual values: a generic plan turns a search into a walk over the whole table (performance.md section 0.4).
+/// A connection has no term: one that was closed for its age could not be opened again while the database has none left for anybody.
 pub fn pool(database_url: &str, service: &str) -> Result<PgPool, sqlx::Error> {
     pool_of(database_url, service, 0..=POOL_SIZE_MAX)
 }
 
 /// As [`pool`], with so many connections at least, which [`keep_open`] opens, and at most.
 ///
-/// For a service that must work on when the database has no connection left for anybody (F14). A connection has no term then: one that
-/// was closed for its age could not be opened again.
+/// For a service that must work on when the database has no connection left for anybody (F14).
 pub fn pool_of(
     database_url: &str,
     service: &str,

@@ -20,6 +20,8 @@ use crate::user::Author;
 
 /// More that are marked read at once are told as "all".
 const NAMED_MAX: usize = 200;
+/// Ids that one event names: some three thousand are more than a row of the outbox may hold.
+const NAMED_AT_ONCE: usize = 1_000;
 
 /// The message that people are told about.
 #[derive(Clone, Debug)]
@@ -249,10 +251,14 @@ pub async fn mark_read(
     if !held.is_empty() {
         // By name wherever that is possible: one that is being written at this moment is not among them, and a client that is told "all"
         // would take it for seen.
-        let named = seen != Seen::All || held.len() <= NAMED_MAX;
-        let ids = named.then(|| held.clone());
-        let event = Event::NotificationRead(NotificationsRead { ids, unread });
-        outbox::push_to(conn, reader, &super::channels::envelope(cause, event)).await?;
+        let events = if seen != Seen::All || held.len() <= NAMED_MAX {
+            read_events(cause, &held, unread)
+        } else {
+            let all = Event::NotificationRead(NotificationsRead { ids: None, unread });
+            vec![super::channels::envelope(cause, all)]
+        };
+        let events: Vec<_> = events.iter().map(|event| (event, Some(reader))).collect();
+        outbox::insert(conn, &events).await?;
     }
     // Whoever reads a channel is told what is left of it by the mark that moves.
     if !matches!(seen, Seen::Channel(..)) && !held.is_empty() {
@@ -263,6 +269,19 @@ pub async fn mark_read(
         }
     }
     Ok(unread)
+}
+
+/// The events that name what somebody has seen, so many ids in each that it fits. `unread` is what is left after the last of them; each
+/// says what is left after it.
+fn read_events(cause: &Cause, ids: &[NotificationId], unread: i64) -> Vec<Envelope> {
+    let mut to_come = ids.len();
+    let event = |ids: &[NotificationId]| {
+        to_come -= ids.len();
+        let unread = unread + i64::try_from(to_come).unwrap_or_default();
+        let read = NotificationsRead { ids: Some(ids.to_vec()), unread };
+        super::channels::envelope(cause, Event::NotificationRead(read))
+    };
+    ids.chunks(NAMED_AT_ONCE).map(event).collect()
 }
 
 /// The channels whose number of unread mentions these notifications were part of: a call in a thread is read there, while the mark of
@@ -300,7 +319,7 @@ async fn set_read(
     super::execute(conn, &statement).await.map(drop)
 }
 
-/// Takes back the notifications about messages that are gone; returns an event for each who had not seen theirs.
+/// Takes back the notifications about messages that are gone; returns the events for those who had not seen theirs.
 pub(crate) async fn withdraw(
     conn: &mut PgConnection,
     cause: &Cause,
@@ -327,10 +346,9 @@ pub(crate) async fn withdraw(
     .bind(held)
     .fetch_all(conn)
     .await?;
-    let event = |(user_id, ids, unread): (UserId, Vec<Uuid>, i64)| {
-        let ids = Some(ids.into_iter().map(NotificationId::from).collect());
-        let event = Event::NotificationRead(NotificationsRead { ids, unread });
-        (user_id, super::channels::envelope(cause, event))
+    let events = |(user_id, ids, unread): (UserId, Vec<Uuid>, i64)| {
+        let ids: Vec<_> = ids.into_iter().map(NotificationId::from).collect();
+        read_events(cause, &ids, unread).into_iter().map(move |event| (user_id, event))
     };
-    Ok(withdrawn.into_iter().map(event).collect())
+    Ok(withdrawn.into_iter().flat_map(events).collect())
 }

@@ -100,8 +100,10 @@ pub struct Pending {
     /// What happened.
     #[sqlx(rename = "type")]
     pub kind: String,
-    /// The envelope.
-    pub payload: serde_json::Value,
+    /// The envelope as JSON.
+    pub payload: String,
+    /// It was published once, and the stream lost it.
+    pub again: bool,
     /// For how many seconds it has been waiting, by the database's clock.
     pub waited: f64,
 }
@@ -121,8 +123,10 @@ pub async fn pending(conn: &mut PgConnection, limit: u64) -> Result<Vec<Pending>
             Outbox::OrdKey,
             Outbox::ChannelSeq,
             Outbox::Type,
-            Outbox::Payload,
+            Outbox::Again,
         ])
+        // It goes on the wire as it is: reading it and printing it again is what a long backlog would wait for.
+        .expr_as(Expr::cust("payload::text"), "payload")
         .expr_as(Expr::cust(WAITED), "waited")
         .from(Outbox::Table)
         .and_where(waits())
@@ -171,18 +175,16 @@ pub async fn mark_published(
         return Ok(());
     }
     let (ids, sequences): (Vec<i64>, Vec<i64>) = acknowledged.iter().copied().unzip();
-    let sequence_of_row = Expr::cust_with_values(
-        "(SELECT acked.seq FROM unnest($1::bigint[], $2::bigint[]) AS acked(id, seq) WHERE acked.id = outbox.id)",
-        [sea_query::Value::from(ids.clone()), sequences.into()],
-    );
-    let statement = Query::update()
-        .table(Outbox::Table)
-        .value(Outbox::StreamSeq, sequence_of_row)
-        .value(Outbox::Epoch, epoch)
-        .value(Outbox::PublishedAt, Expr::current_timestamp())
-        .and_where(Expr::cust_with_values("id = ANY($1)", [ids]))
-        .to_owned();
-    super::execute(conn, &statement).await.map(drop)
+    sqlx::query(
+        "UPDATE outbox SET stream_seq = acked.seq, epoch = $3, published_at = now() \
+         FROM unnest($1::bigint[], $2::bigint[]) AS acked(id, seq) WHERE outbox.id = acked.id",
+    )
+    .bind(ids)
+    .bind(sequences)
+    .bind(epoch)
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Counts a failed attempt to publish an event; after `quarantine_after` of them the event is set aside. Returns whether it now is.
@@ -279,19 +281,17 @@ pub async fn adopt(
     let ids: Vec<Uuid> = found.iter().map(|mark| mark.event_id.uuid()).collect();
     let sequences: Vec<i64> = found.iter().map(|mark| mark.stream_seq).collect();
     // The first place counts, should the stream have it twice.
-    let sequence_of_row = Expr::cust_with_values(
-        "(SELECT min(found.seq) FROM unnest($1::uuid[], $2::bigint[]) AS found(id, seq) WHERE found.id = outbox.event_id)",
-        [sea_query::Value::from(ids.clone()), sequences.into()],
-    );
-    let statement = Query::update()
-        .table(Outbox::Table)
-        .value(Outbox::StreamSeq, sequence_of_row)
-        .value(Outbox::Epoch, epoch)
-        .value(Outbox::PublishedAt, Expr::current_timestamp())
-        .and_where(Expr::cust_with_values("event_id = ANY($1)", [ids]))
-        .and_where(Expr::col(Outbox::StreamSeq).is_null())
-        .to_owned();
-    super::execute(conn, &statement).await
+    let adopted = sqlx::query(
+        "UPDATE outbox SET stream_seq = found.seq, epoch = $3, published_at = now() \
+         FROM (SELECT held.id, min(held.seq) AS seq FROM unnest($1::uuid[], $2::bigint[]) AS held(id, seq) GROUP BY held.id) AS found \
+         WHERE outbox.event_id = found.id AND outbox.stream_seq IS NULL",
+    )
+    .bind(ids)
+    .bind(sequences)
+    .bind(epoch)
+    .execute(conn)
+    .await?;
+    Ok(adopted.rows_affected())
 }
 
 /// The event is one of ours.
@@ -316,6 +316,8 @@ pub async fn try_lead(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
 }
 
 /// Makes events published within `window` wait again that the stream has lost: those above `last_seq`, whatever their epoch. Returns how many.
+///
+/// They are marked: all of them were told once, and what they say was true before the new epoch began.
 pub async fn requeue_above(
     conn: &mut PgConnection,
     last_seq: i64,
@@ -336,6 +338,7 @@ fn requeue_statement() -> sea_query::UpdateStatement {
         .value(Outbox::StreamSeq, Option::<i64>::None)
         .value(Outbox::Epoch, Option::<i32>::None)
         .value(Outbox::PublishedAt, Option::<OffsetDateTime>::None)
+        .value(Outbox::Again, true)
         .to_owned()
 }
 

@@ -4,7 +4,7 @@ use sea_query::{Alias, Expr, Query};
 use sqlx::PgConnection;
 
 /// The version that this build needs: the number of the newest file in `migrations/sql` (a test of the gateway compares them).
-pub const NEEDED: i32 = 6;
+pub const NEEDED: i32 = 7;
 
 /// True if the schema is the one this build needs, or newer: migrations only add.
 pub async fn is_current(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {

@@ -14,7 +14,7 @@ use super::sessions::Token;
 use super::shared::lock;
 
 /// Questions at once: enough to keep the api busy, too few to take all of its database connections.
-const AT_ONCE_MAX: usize = 12;
+pub(super) const AT_ONCE_MAX: usize = 12;
 /// How long somebody waits for a turn.
 const PATIENCE: Duration = Duration::from_secs(8);
 

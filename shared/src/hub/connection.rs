@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -34,8 +35,8 @@ const REPLAY_PATIENCE: Duration = Duration::from_secs(3);
 const ASKED_MAX: usize = 3;
 /// How often the api is asked whether the token is still good, and by how much that varies. Source: decisions.md 7.
 const REVALIDATE_EVERY: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
-/// The api may remember a token for a second, so a doubt is looked into once more after that.
-const DOUBT_AGAIN: Duration = Duration::from_millis(1_500);
+/// The api may remember a token for a second, so a doubt is looked into once more after that; not by all keepers at the same moment.
+const DOUBT_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(500));
 /// Asking may take this long.
 const REVALIDATE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a stream lives, and by how much that varies. Source: delivery-and-security.md section 2.5.
@@ -50,6 +51,8 @@ pub struct Connection<R: Renderer> {
     seat: Membership<R>,
     queue: Arc<Queue<R>>,
     opening: VecDeque<Signal<R>>,
+    /// Where the reader stands by what was told last.
+    told: Position,
     heartbeat_at: Instant,
     /// When it ends by itself, and why: it is old, or the process stops.
     ends: (Instant, CloseReason),
@@ -82,24 +85,11 @@ impl<R: Renderer> fmt::Debug for Connection<R> {
     }
 }
 
-/// Begins a stream, by the table of delivery-and-security.md section 2.6.
-pub(super) async fn open<R: Renderer>(
-    shared: &Arc<Shared<R>>,
-    reader: Reader,
-    cursor: Option<Position>,
-    extra_channel: Option<ChannelId>,
-) -> Result<Connection<R>, Refused> {
-    // Whoever let the reader into `extra_channel` has just looked.
-    let losses = shared.state().losses();
-    ready(shared, cursor).await?;
-    begin(shared, reader, None, cursor, extra_channel, losses).await
-}
-
-/// Waits until this process can carry a stream from here.
+/// Waits until this process can carry a stream from here. Gives what has been lost up to then.
 pub(super) async fn ready<R: Renderer>(
     shared: &Shared<R>,
     cursor: Option<Position>,
-) -> Result<(), Refused> {
+) -> Result<Losses, Refused> {
     admit(shared)?;
     let mut caught_up = shared.caught_up();
     if !matches!(timeout(PUMP_PATIENCE, caught_up.wait_for(|done| *done)).await, Ok(Ok(_))) {
@@ -108,11 +98,11 @@ pub(super) async fn ready<R: Renderer>(
     if let Some(cursor) = cursor {
         wait_for(shared, cursor).await;
     }
-    Ok(())
+    Ok(shared.state().losses())
 }
 
-/// Begins a stream after [`ready`]. The `turn` of who has asked the api ends when the reader is known here. `losses` is what had been
-/// lost when the caller looked whether the reader may read `extra_channel`.
+/// Begins a stream after [`ready`], by the table of delivery-and-security.md section 2.6. The `turn` of who has asked the api ends when
+/// the reader is known here. `losses` is what had been lost before the caller looked whether the reader may read `extra_channel`.
 pub(super) async fn begin<R: Renderer>(
     shared: &Arc<Shared<R>>,
     reader: Reader,
@@ -157,6 +147,7 @@ pub(super) async fn begin<R: Renderer>(
         seat,
         queue,
         opening,
+        told: cursor.unwrap_or(position),
         heartbeat_at: now + STREAM_HEARTBEAT,
         ends: (now + around(AGE_MAX), CloseReason::Aged),
         waited: false,
@@ -279,9 +270,13 @@ fn sit<R: Renderer>(
         Resume::Ahead => Answer::Resync(ResyncReason::Ahead),
         Resume::Window => Answer::Resync(ResyncReason::Window),
     };
-    let early = state.early().filter(visible).cloned().collect();
+    let early: Vec<_> = state.early().filter(visible).cloned().collect();
     if let Answer::Replay(batch) = &answer {
         state.note_replay(user_id, batch);
+    }
+    // After a resync none of it is told.
+    if !matches!(answer, Answer::Resync(_)) {
+        state.note_replay(user_id, &early);
     }
     let seat = Membership { shared: shared.clone(), user_id, id };
     Some(Seated { seat, guest_of, position, answer, early })
@@ -371,7 +366,9 @@ async fn read_stream<R: Renderer>(
         let mut batch: Vec<(u64, Scope, crate::events::Envelope, usize)> = Vec::new();
         while let Some(event) = futures::StreamExt::next(&mut events).await {
             let event = event.ok()?;
-            if let Some((scope, envelope)) = replay::decode(&event) {
+            if let Some((scope, envelope)) = replay::decode(&event)
+                && !replay::is_old_news(&event, &envelope.event)
+            {
                 batch.push((event.stream_seq, scope, envelope, event.payload.len()));
             }
         }
@@ -416,7 +413,7 @@ impl<R: Renderer> Connection<R> {
             }
             self.wait().await;
         };
-        self.heartbeat_at = Instant::now() + STREAM_HEARTBEAT;
+        self.note(&signal);
         Some(signal)
     }
 
@@ -426,8 +423,19 @@ impl<R: Renderer> Connection<R> {
             return None;
         }
         let signal = self.ready_signal()?;
-        self.heartbeat_at = Instant::now() + STREAM_HEARTBEAT;
+        self.note(&signal);
         Some(signal)
+    }
+
+    fn note(&mut self, signal: &Signal<R>) {
+        self.heartbeat_at = Instant::now() + STREAM_HEARTBEAT;
+        match signal {
+            Signal::Ready { position }
+            | Signal::Resync { position, .. }
+            | Signal::Heartbeat { position } => self.told = *position,
+            Signal::Event(delivery) => self.told = delivery.position,
+            _ => {}
+        }
     }
 
     fn ready_signal(&mut self) -> Option<Signal<R>> {
@@ -442,7 +450,9 @@ impl<R: Renderer> Connection<R> {
         let is_ready = matches!(self.opening.front(), Some(Signal::Ready { .. }));
         if !is_ready && self.queue.is_held() {
             self.waited = true;
-            return None;
+            // The reader stays where it is, and its stream is not dead.
+            let heartbeat = Signal::Heartbeat { position: self.told };
+            return (now >= self.heartbeat_at).then_some(heartbeat);
         }
         if self.waited && !is_ready {
             self.waited = false;
@@ -487,7 +497,8 @@ impl<R: Renderer> Connection<R> {
     }
 }
 
-/// Asks the api from time to time, for all streams with one token, whether it is still good and what its owner may see.
+/// Asks the api from time to time, for all streams with one token, whether it is still good and what its owner may see. One of few at
+/// once: what puts everybody in doubt must not bring the api down.
 async fn keep<R: Renderer>(
     shared: Weak<Shared<R>>,
     user_id: UserId,
@@ -495,14 +506,19 @@ async fn keep<R: Renderer>(
     revalidate: RevalidateFn,
     doubt: Arc<Notify>,
 ) {
+    let Some(places) = shared.upgrade().map(|shared| shared.questions.clone()) else { return };
     let mut again = false;
     loop {
-        let pause = if again { DOUBT_AGAIN } else { around(REVALIDATE_EVERY) };
+        let pause = around(if again { DOUBT_AGAIN } else { REVALIDATE_EVERY });
         again = false;
         tokio::select! {
             () = sleep(pause) => {}
             () = doubt.notified() => again = true,
         }
+        let Ok(place) = places.acquire().await else { return };
+        // This question answers what came into doubt while it waited, too.
+        again |= doubt.notified().now_or_never().is_some();
+        // Read last: an answer is good only for what was so when it was asked for.
         let Some((era, doubts)) = shared.upgrade().map(|shared| {
             let state = shared.state();
             (state.era(), state.doubts(user_id))
@@ -510,6 +526,7 @@ async fn keep<R: Renderer>(
             return;
         };
         let answer = timeout(REVALIDATE_PATIENCE, revalidate()).await;
+        drop(place);
         let Some(shared) = shared.upgrade() else { return };
         match answer {
             Ok(Ok(reach)) => {
@@ -521,7 +538,14 @@ async fn keep<R: Renderer>(
                     state.settle(user_id, doubts);
                 }
             }
-            Ok(Err(RevalidateError::SignedOut)) => return shared.state().sign_out(&token),
+            Ok(Err(RevalidateError::SignedOut)) => {
+                return shared.state().end_token(&token, CloseReason::SignedOut);
+            }
+            // Whoever comes back is told why.
+            Ok(Err(RevalidateError::Refused(problem))) => {
+                tracing::debug!(%problem, "the api refuses the token; its streams end");
+                return shared.state().end_token(&token, CloseReason::Aged);
+            }
             Ok(Err(error)) => tracing::debug!(%error, "streams go on without revalidation"),
             Err(_) => tracing::debug!("revalidation took too long; the streams go on"),
         }

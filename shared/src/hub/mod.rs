@@ -43,6 +43,7 @@ pub use arrivals::Arrival;
 pub use connection::Connection;
 pub use delivery::Delivery;
 pub use sessions::Token;
+pub use state::Losses;
 
 use crate::bus::{Bus, BusError};
 use crate::client::{ApiClient, ClientError};
@@ -78,9 +79,12 @@ pub enum RevalidateError {
     /// The token is no longer good: the stream ends.
     #[error("signed out")]
     SignedOut,
-    /// The api refuses it: a token that is for other things.
+    /// The api refuses it, a token that is for other things: the stream ends, and whoever comes back is told why.
     #[error("{}", .0.title)]
     Refused(Box<Problem>),
+    /// The api has too much to do, or something behind it is away: the stream goes on with what is known.
+    #[error("the api cannot say: {}", .0.title)]
+    NotNow(Box<Problem>),
     /// The api cannot be reached: the stream goes on with what is known.
     #[error("the api is not reachable: {0}")]
     Unavailable(String),
@@ -126,8 +130,11 @@ impl Reader {
 impl From<ClientError> for RevalidateError {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Problem(problem) if problem.status == 401 => Self::SignedOut,
-            ClientError::Problem(problem) => Self::Refused(problem),
+            ClientError::Problem(problem) => match problem.status {
+                401 => Self::SignedOut,
+                429 | 500.. => Self::NotNow(problem),
+                _ => Self::Refused(problem),
+            },
             error => Self::Unavailable(error.to_string()),
         }
     }
@@ -137,7 +144,7 @@ impl From<RevalidateError> for Problem {
     fn from(error: RevalidateError) -> Self {
         match error {
             RevalidateError::SignedOut => Self::unauthenticated(),
-            RevalidateError::Refused(problem) => *problem,
+            RevalidateError::Refused(problem) | RevalidateError::NotNow(problem) => *problem,
             RevalidateError::Unavailable(_) => Self::unavailable(),
         }
     }
@@ -273,6 +280,9 @@ pub struct Settings {
         value_parser = clap::value_parser!(u64).range(1..=3600)
     )]
     pub presence_seconds: u64,
+    /// How long a missing event of a channel is waited for. Not for operators: tests that want it to come wait longer.
+    #[arg(skip = pump::GAP_PATIENCE)]
+    pub gap_patience: Duration,
 }
 
 /// The live side of a session manager. Cheap to clone.
@@ -297,7 +307,7 @@ impl<R: Renderer> Hub<R> {
         shutdown: CancellationToken,
     ) -> Self {
         let shared = Arc::new(Shared::new(bus, renderer, health, shutdown));
-        tokio::spawn(pump::run(shared.clone()));
+        tokio::spawn(pump::run(shared.clone(), settings.gap_patience));
         tokio::spawn(watch::run(shared.clone()));
         tokio::spawn(metrics::run(shared.clone()));
         let tell_every = Duration::from_secs(settings.presence_seconds);
@@ -315,17 +325,6 @@ impl<R: Renderer> Hub<R> {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.shared.is_caught_up() && self.shared.bus.is_up()
-    }
-
-    /// Begins a stream after `cursor`; without one it begins now. `extra_channel` adds a public channel the reader has not joined; the
-    /// caller has checked that the reader may read it.
-    pub async fn connect(
-        &self,
-        reader: Reader,
-        cursor: Option<Position>,
-        extra_channel: Option<ChannelId>,
-    ) -> Result<Connection<R>, Refused> {
-        connection::open(&self.shared, reader, cursor, extra_channel).await
     }
 
     /// A stream with this token that continues a cursor begins without a question to the api: one is open, or was a moment ago.
@@ -348,8 +347,9 @@ impl<R: Renderer> Hub<R> {
     }
 
     /// For a caller that asks the api itself before it connects a reader: first waits until a stream can begin after `cursor`, so that
-    /// nobody waits for that who has a turn.
-    pub async fn ready(&self, cursor: Option<Position>) -> Result<(), Refused> {
+    /// nobody waits for that who has a turn. What was lost up to then the caller's questions know of, and [`Self::connect_in_turn`] looks
+    /// at what is lost after.
+    pub async fn ready(&self, cursor: Option<Position>) -> Result<Losses, Refused> {
         connection::ready(&self.shared, cursor).await
     }
 
@@ -364,15 +364,17 @@ impl<R: Renderer> Hub<R> {
         if self.shared.arrivals.place(arrival).await { Ok(()) } else { Err(Refused::Busy) }
     }
 
-    /// Last begins a stream, as [`Self::connect`] does, and ends the turn as soon as the reader is known.
+    /// Last begins a stream after `cursor`, without one it begins now, and ends the turn as soon as the reader is known. `extra_channel`
+    /// adds a public channel the reader has not joined; the caller has checked that the reader may read it, after [`Self::ready`] gave
+    /// `losses`.
     pub async fn connect_in_turn(
         &self,
         reader: Reader,
         turn: Option<Arrival>,
         cursor: Option<Position>,
         extra_channel: Option<ChannelId>,
+        losses: Losses,
     ) -> Result<Connection<R>, Refused> {
-        let losses = self.shared.state().losses();
         connection::begin(&self.shared, reader, turn, cursor, extra_channel, losses).await
     }
 

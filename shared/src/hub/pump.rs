@@ -17,7 +17,7 @@ use crate::id::{ChannelId, EventId};
 use crate::position::Position;
 
 /// How long a missing event of a channel is waited for. Source: delivery-and-security.md section 2.5.
-const GAP_PATIENCE: Duration = Duration::from_millis(250);
+pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(250);
 /// Events that may wait behind a gap.
 const HELD_MAX: usize = 10_000;
 /// Pauses between two attempts to follow the stream.
@@ -29,9 +29,11 @@ const EPOCH_EVERY: Duration = Duration::from_millis(20);
 const DRAIN: Duration = Duration::from_secs(7);
 
 /// Follows the stream until the process stops.
-pub(super) async fn run<R: Renderer>(shared: Arc<Shared<R>>) {
+pub(super) async fn run<R: Renderer>(shared: Arc<Shared<R>>, gap_patience: Duration) {
+    let mut pump = Pump::new(shared.clone());
+    pump.gap_patience = gap_patience;
     tokio::select! {
-        () = Pump::new(shared.clone()).run() => {}
+        () = pump.run() => {}
         () = drained(&shared) => {}
     }
 }
@@ -68,6 +70,7 @@ pub(super) struct Pump<R: Renderer> {
     /// Events that wait behind a gap.
     held: VecDeque<Incoming>,
     gap: Option<Gap>,
+    gap_patience: Duration,
     /// Where the stream ended when it was last looked at: from there on readers may come. None before the first look.
     target: Option<u64>,
     /// The newest event that was handed out, and its place.
@@ -103,6 +106,8 @@ enum Content {
     Event(Scope, Envelope),
     /// Handed out ahead of others, because it was missing; only the ring has to learn of it.
     Told(Scope, Envelope),
+    /// Everybody knows of it. Only its place counts.
+    Old,
     /// Of no use to this build. Its place counts all the same.
     Nothing,
 }
@@ -111,10 +116,13 @@ impl Incoming {
     fn of(event: &Delivered) -> Self {
         let (id, place, content) = match replay::decode(event) {
             Some((scope, envelope)) => {
-                let place = scope.place(&envelope);
-                let known = !matches!(envelope.event, Event::Unknown(_));
-                let id = Some(envelope.id);
-                (id, place, if known { Content::Event(scope, envelope) } else { Content::Nothing })
+                let (id, place) = (Some(envelope.id), scope.place(&envelope));
+                let content = match &envelope.event {
+                    Event::Unknown(_) => Content::Nothing,
+                    what if replay::is_old_news(event, what) => Content::Old,
+                    _ => Content::Event(scope, envelope),
+                };
+                (id, place, content)
             }
             None => (None, None, Content::Nothing),
         };
@@ -129,6 +137,7 @@ impl<R: Renderer> Pump<R> {
             sequences: Sequences::default(),
             held: VecDeque::new(),
             gap: None,
+            gap_patience: GAP_PATIENCE,
             target: None,
             newest: None,
         }
@@ -372,7 +381,8 @@ impl<R: Renderer> Pump<R> {
                 // Before the first readers there is nobody whom a gap could hurt; those who come back from before it draw anew.
                 Some(Order::Missing(missing)) if self.shared.is_caught_up() => {
                     let Some((channel, _)) = place else { return };
-                    let gap = Gap { channel, missing, deadline: Instant::now() + GAP_PATIENCE };
+                    let deadline = Instant::now() + self.gap_patience;
+                    let gap = Gap { channel, missing, deadline };
                     if !self.is_told(&gap) {
                         self.gap = Some(gap);
                         return;
@@ -401,7 +411,7 @@ impl<R: Renderer> Pump<R> {
                         Content::Told(scope, envelope) => {
                             self.shared.remember(position, scope, envelope, next.size_bytes);
                         }
-                        Content::Nothing => {}
+                        Content::Old | Content::Nothing => {}
                     }
                     self.advance(next.stream_seq, next.id);
                 }

@@ -37,6 +37,17 @@ pub(super) fn decode(delivered: &Delivered) -> Option<(Scope, Envelope)> {
     Some((scope?, envelope))
 }
 
+/// An earlier epoch had told it, and it is published again because the stream lost it. Nobody is told twice, and what it says of rights
+/// may be over by now.
+///
+/// A row that waits again was committed before the epoch began, and every cursor of the epoch goes with a state that was read after it
+/// began. So whoever reads on from there, reader or hub, knows of it.
+///
+/// Only that a session ended is told once more: the api may remember the token for a second, and no ended session ever comes back.
+pub(super) fn is_old_news(delivered: &Delivered, event: &Event) -> bool {
+    delivered.again && !matches!(event, Event::SessionRevoked(_))
+}
+
 /// What a reader missed since `cursor`, each channel in its order: what was handed out `early`, or came late, stands before those that
 /// wait for it, under the cursor that makes a reader come back to all of them.
 pub(super) fn in_order<R: Renderer>(

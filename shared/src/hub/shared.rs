@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::arrivals::Arrivals;
+use super::arrivals::{self, Arrivals};
 use super::delivery::Scope;
 use super::metrics::Metrics;
 use super::presence::Board;
@@ -28,6 +28,8 @@ pub(super) struct Shared<R: Renderer> {
     pub(super) replays: Semaphore,
     /// Bounds the questions to the api about readers who arrive.
     pub(super) arrivals: Arrivals,
+    /// Bounds the questions to the api about those who are here.
+    pub(super) questions: Arc<Semaphore>,
     /// Asks to look whether the stream is ahead or has a new epoch.
     pub(super) look: Notify,
     /// Asks the pump to begin anew.
@@ -50,6 +52,7 @@ impl<R: Renderer> Shared<R> {
             shutdown,
             replays: Semaphore::new(replay::AT_ONCE_MAX),
             arrivals: Arrivals::default(),
+            questions: Arc::new(Semaphore::new(arrivals::AT_ONCE_MAX)),
             look: Notify::new(),
             restart: Notify::new(),
             board: Mutex::default(),

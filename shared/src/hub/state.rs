@@ -119,7 +119,7 @@ pub(super) struct Seat<R: Renderer> {
 
 /// What had been lost at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Losses {
+pub struct Losses {
     era: u64,
     holes_ever: u64,
 }
@@ -408,7 +408,8 @@ impl<R: Renderer> State<R> {
         }
     }
 
-    /// Whoever continues after `cursor` shows places that are not its reader's any more, or misses what came in one that is.
+    /// Whoever continues after `cursor` shows places that are not its reader's any more, or misses what came in one that is. At the very
+    /// position it is not known which: whoever drew anew there and comes back before anything has come does so once more.
     pub(super) fn has_changed(&self, user_id: UserId, cursor: Position) -> bool {
         let person = self.people.get(&user_id);
         person.and_then(|person| person.changed_at).is_some_and(|at| cursor <= at)
@@ -418,12 +419,14 @@ impl<R: Renderer> State<R> {
     pub(super) fn is_closed(&self, channel: ChannelId) -> bool {
         let visibility = |delivery: &Arc<Delivery<R>>| match &delivery.envelope.event {
             Event::ChannelUpdated(change) if change.channel.id == channel => {
-                Some(change.channel.visibility)
+                Some((delivery.envelope.seq, change.channel.visibility))
             }
             _ => None,
         };
-        let mut newest_first = self.ring.after(0).rev().chain(&self.early);
-        newest_first.find_map(visibility) == Some(Visibility::Private)
+        // By their places in the channel: one that was handed out early may be newer than the ring, and one in the ring have come late.
+        let updates = self.ring.after(0).chain(&self.early).filter_map(visibility);
+        let newest = updates.max_by_key(|(seq, _)| *seq);
+        newest.is_some_and(|(_, visibility)| visibility == Visibility::Private)
     }
 
     /// What has been lost up to now.
@@ -453,12 +456,12 @@ impl<R: Renderer> State<R> {
         }
     }
 
-    /// A channel that is no longer public has no guests.
+    /// A channel that is no longer public has no guests: they are sent back, so that none goes on without what comes after.
     fn end_visits(&mut self, envelope: &Envelope) {
         if let Event::ChannelUpdated(change) = &envelope.event
             && change.channel.visibility == Visibility::Private
         {
-            self.guests.remove(&change.channel.id);
+            self.send_guests_back(Some(change.channel.id));
         }
     }
 

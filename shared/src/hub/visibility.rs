@@ -231,7 +231,8 @@ impl Access {
         match event {
             _ if !named(event).contains(&reader) => {}
             Event::MemberLeft(_) | Event::MemberRemoved(_) => {
-                self.refused.remove(&channel);
+                // One that was handed out early bears the place before those that waited for it, and comes after what stands there.
+                self.refused.retain(|of, at| *of != channel || *at >= seq);
             }
             Event::MemberJoined(_) | Event::ChannelCreated(_) if !self.in_channel(channel) => {
                 self.refused.entry(channel).or_insert(seq);

@@ -47,6 +47,7 @@ pub(crate) struct World {
     seqs: HashMap<ChannelId, i64>,
     api: SocketAddr,
     service: Option<Service>,
+    gap_patience: Duration,
     http: reqwest::Client,
 }
 
@@ -58,6 +59,15 @@ struct Service {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Duration::from_millis(250)).await
+    }
+
+    /// With a service that waits for what is missing for as long as a test may take.
+    pub(crate) async fn patient() -> Self {
+        Self::start_with(PATIENCE * 2).await
+    }
+
+    async fn start_with(gap_patience: Duration) -> Self {
         let nats = Nats::start().await;
         let bus = Bus::connect(&nats.url, "test").await.unwrap();
         bus.ensure_stream(1).await.unwrap();
@@ -79,6 +89,7 @@ impl World {
             seqs: HashMap::new(),
             api,
             service: None,
+            gap_patience,
             http: reqwest::Client::new(),
         };
         world.start_service().await;
@@ -93,7 +104,10 @@ impl World {
             nats_url: Secret::from(self.nats.url.clone()),
             api_upstreams: vec![format!("http://{}", self.api).parse().unwrap()],
             edge_secret: Secret::from(EDGE.to_owned()),
-            hub: ajet_shared::hub::Settings { presence_seconds: 1 },
+            hub: ajet_shared::hub::Settings {
+                presence_seconds: 1,
+                gap_patience: self.gap_patience,
+            },
         };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn({
@@ -208,6 +222,7 @@ impl World {
             subject: &subject.to_string(),
             channel_seq: envelope.seq,
             epoch: self.epoch,
+            again: false,
             payload: serde_json::to_vec(envelope).unwrap().into(),
         };
         let acknowledged = self.bus.publish(outgoing).await.unwrap();

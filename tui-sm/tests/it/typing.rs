@@ -27,23 +27,28 @@ async fn typing_reaches_the_others_in_the_channel() {
     world.person("eve", &[]);
     let (mut to_ada, mut to_bob, mut to_eve) =
         (world.live("ada").await, world.live("bob").await, world.live("eve").await);
-    assert_eq!(
-        type_in(&world, "ada", json!({ "channel_id": room, "state": "started" })).await,
-        204
-    );
+    let types =
+        async |state| type_in(&world, "ada", json!({ "channel_id": room, "state": state })).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(types("started").await, 204);
     let frame = to_bob.next().await;
     assert_eq!((frame.name.as_str(), frame.id), ("typing.started", None));
     assert_eq!(frame.data["data"]["user"]["id"], json!(ada));
-    // A second one within two seconds is not passed on, the end of it is, at the end of the two seconds.
-    assert_eq!(
-        type_in(&world, "ada", json!({ "channel_id": room, "state": "started" })).await,
-        204
-    );
-    assert_eq!(
-        type_in(&world, "ada", json!({ "channel_id": room, "state": "stopped" })).await,
-        204
-    );
-    assert_eq!(to_bob.next().await.name, "typing.stopped");
+    // Not more than one in two seconds is passed on, however long this takes; and the end of it is.
+    for _ in 0..5 {
+        assert_eq!(types("started").await, 204);
+    }
+    assert_eq!(types("stopped").await, 204);
+    let mut told = 1;
+    let last = loop {
+        let frame = to_bob.next().await;
+        if frame.name != "typing.started" {
+            break frame.name;
+        }
+        told += 1;
+    };
+    assert_eq!(last, "typing.stopped");
+    assert!(told <= 1 + began.elapsed().as_secs() / 2, "{told} in {:?}", began.elapsed());
     to_ada.silence(Duration::from_millis(100)).await;
     to_eve.silence(Duration::from_millis(100)).await;
 }

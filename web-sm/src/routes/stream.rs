@@ -137,9 +137,11 @@ async fn open(
     resumed: bool,
 ) -> Result<Opened, Closed> {
     let caller = caller?;
-    app.hub.ready(cursor).await?;
+    let losses = app.hub.ready(cursor).await?;
+    // A page that was just loaded shows what is newer than anything kept, and what no event may have told yet.
+    let broke_off = cursor.filter(|_| resumed);
     // The other pages of this browser wait for what is learned here, until the hub knows the reader.
-    let Known { mut world, read_at, reach, turn } = know(app, &caller, cursor).await?;
+    let Known { mut world, read_at, reach, turn } = know(app, &caller, broke_off).await?;
     if let Some(id) = shown.channel {
         let subject = Subject::Id { id, community: shown.community };
         // A channel that is gone for this reader: the lists go on, and the page leaves it ([`Start::gone`]).
@@ -166,7 +168,7 @@ async fn open(
     }
     let guest_of = world.here.as_ref().filter(|here| !here.joined).map(|here| here.channel.id);
     let reader = Reader::new(&caller.api, caller.token(), reach);
-    let connection = app.hub.connect_in_turn(reader, turn, cursor, guest_of).await?;
+    let connection = app.hub.connect_in_turn(reader, turn, cursor, guest_of, losses).await?;
     let tail = shown.tail.as_deref().and_then(|text| text.parse::<Tail>().ok());
     let start = Start {
         gone: shown.channel.is_some() && world.here.is_none(),
@@ -190,12 +192,12 @@ struct Known {
     turn: Option<Arrival>,
 }
 
-/// What the lists of a page begin with: what a stream knew that broke off a moment ago, or else what the api says.
-async fn know(app: &App, caller: &Caller, cursor: Option<Position>) -> Result<Known, Closed> {
+/// What the lists of a page begin with: what a stream knew that `broke_off` there a moment ago, or else what the api says.
+async fn know(app: &App, caller: &Caller, broke_off: Option<Position>) -> Result<Known, Closed> {
     let token = caller.token();
     let kept = || {
         let known =
-            app.kept.get(&token, cursor?, Instant::now()).filter(|_| app.hub.knows(&token))?;
+            app.kept.get(&token, broke_off?, Instant::now()).filter(|_| app.hub.knows(&token))?;
         let mut world = World::new(known.sync.clone());
         world.online.clone_from(&known.online);
         Some(Known { world, read_at: known.read_at, reach: None, turn: None })

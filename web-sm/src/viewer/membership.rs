@@ -74,6 +74,8 @@ impl Viewer {
     ) {
         match (change.scope, change.user_id == self.world.me.id) {
             (MemberScope::Channel, true) => {
+                // How many are there already, the event does not tell.
+                self.guessed();
                 if let Some(channel) = &change.channel {
                     self.enter(channel, 1, frames);
                 }
@@ -88,6 +90,7 @@ impl Viewer {
                     .iter()
                     .any(|view| Some(view.community.id) == envelope.community_id) =>
             {
+                self.guessed();
                 frames.signals(&serde_json::json!({ "_goto": self.world.path() }));
             }
             _ => {}

@@ -201,7 +201,6 @@ impl Viewer {
         frames: &mut Frames,
     ) {
         let here = envelope.channel_id.is_some() && envelope.channel_id == self.channel_id();
-        let cursor = self.world.sync.cursor;
         match &envelope.event {
             Event::MessageCreated(message) => self.created(message, here, shared, now, frames),
             Event::MessageEdited(_) | Event::ThreadUpdated(_) if here => changed(shared, frames),
@@ -216,7 +215,7 @@ impl Viewer {
             Event::ReactionRemoved(change) if here => self.reacted(change, false, shared, frames),
             Event::ReadUpdated(state) => {
                 // Of two levels the later one counts, and the sync may be later than what a replay brings.
-                let recent = position.epoch != cursor.epoch || position.seq > cursor.seq;
+                let recent = !self.speaks_for(position);
                 if recent {
                     self.heard(state, frames);
                 }
@@ -224,7 +223,7 @@ impl Viewer {
             }
             // The sync was read after its cursor, so a replay overlaps it. What follows is in the sync already, and [`Self::ready`]
             // has drawn it; done again, it would count people twice or lead out of a channel that the reader came back to.
-            _ if position.epoch == cursor.epoch && position.seq <= cursor.seq => {}
+            _ if self.knows(envelope, position) => {}
             Event::NotificationCreated(notification) => self.notified(notification, frames),
             Event::NotificationRead(read) => self.seen(read, frames),
             Event::ChannelCreated(change) => self.channel_created(change, frames),
@@ -235,6 +234,8 @@ impl Viewer {
             Event::MemberLeft(change) | Event::MemberRemoved(change) => {
                 self.left(envelope, change, frames);
             }
+            // The role is in nothing that is on show; the next stream asks for it.
+            Event::MemberUpdated(change) if change.user_id == self.world.me.id => self.guessed(),
             Event::CommunityUpdated(change) => {
                 let changed = self
                     .world
@@ -267,10 +268,26 @@ impl Viewer {
             _ => {}
         }
         if let (Some(id), Some(seq)) = (envelope.channel_id, envelope.seq)
-            && let Some(view) = self.view_mut(id)
+            && let Some(view) = self.place_mut(id)
         {
             view.channel.last_seq = view.channel.last_seq.max(seq);
         }
+    }
+
+    /// The sync had everything up to here in any case.
+    fn speaks_for(&self, position: Position) -> bool {
+        let cursor = self.world.sync.cursor;
+        position.epoch == cursor.epoch && position.seq <= cursor.seq
+    }
+
+    /// What the event says is known already. Of a channel its number tells exactly: the sync may be newer than its cursor, and what
+    /// comes late travels under the cursor before it.
+    fn knows(&mut self, envelope: &Envelope, position: Position) -> bool {
+        let (Some(id), Some(seq)) = (envelope.channel_id, envelope.seq) else {
+            return self.speaks_for(position);
+        };
+        // Of a channel that the reader is not in only that it comes in matters; where it has left since, that follows.
+        self.place_mut(id).is_some_and(|view| seq <= view.channel.last_seq)
     }
 
     fn created(
@@ -435,6 +452,14 @@ impl Viewer {
             .flat_map(|view| &mut view.channels)
             .chain(&mut sync.dms)
             .find(|view| view.channel.id == id)
+    }
+
+    /// As [`Self::view_mut`], or the channel on show, which a guest has not joined.
+    fn place_mut(&mut self, id: ChannelId) -> Option<&mut ChannelView> {
+        if self.view_mut(id).is_some() {
+            return self.view_mut(id);
+        }
+        self.world.here.as_mut().filter(|here| here.channel.id == id)
     }
 
     fn sort(&mut self) {

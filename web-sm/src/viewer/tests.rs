@@ -280,23 +280,61 @@ fn a_page_that_cannot_be_mended_is_left() {
     }
 }
 
+fn came_or_went(user: &Author, scope: MemberScope) -> MemberChanged {
+    MemberChanged { scope, user_id: user.id, user: user.clone(), role: None, channel: None }
+}
+
 #[test]
 fn what_the_sync_knew_does_not_happen_twice() {
     let mut stream = Stream::new(world(&["general"]), Start::default());
     let (me, channel) = (stream.viewer.world.me.clone(), stream.viewer.world.here.clone().unwrap());
-    let change = |user: &Author| MemberChanged {
-        scope: MemberScope::Channel,
-        user_id: user.id,
-        user: user.clone(),
-        role: None,
-        channel: None,
-    };
     let lena = author("Lena");
-    let came = event(Event::MemberJoined(change(&lena)), &channel, 12, lena.id);
-    assert_eq!(stream.event_at(7, &came), "");
-    assert!(stream.event_at(8, &came).contains("3 members"));
-    let left = event(Event::MemberLeft(change(&me)), &channel, 9, me.id);
+    let came = |seq| {
+        let change = came_or_went(&lena, MemberScope::Channel);
+        event(Event::MemberJoined(change), &channel, seq, lena.id)
+    };
+    // Committed before the sync was read, and published after its cursor: the sync stands at 10 in the channel.
+    assert_eq!(stream.event_at(8, &came(10)), "");
+    assert!(stream.event_at(9, &came(11)).contains("3 members"));
+    assert_eq!(stream.event_at(10, &came(11)), "");
+    let left = Event::MemberLeft(came_or_went(&me, MemberScope::Channel));
+    let left = event(left, &channel, 9, me.id);
     assert_eq!(stream.event_at(6, &left), "", "the reader came back after that");
+}
+
+/// It travels under the cursor before it.
+#[test]
+fn what_comes_late_is_drawn_whatever_its_cursor_is() {
+    let mut stream = Stream::new(world(&["general"]), Start::default());
+    let (me, channel) = (stream.viewer.world.me.clone(), stream.viewer.world.here.clone().unwrap());
+    let lena = author("Lena");
+    let came = Event::MemberJoined(came_or_went(&lena, MemberScope::Channel));
+    assert!(stream.event_at(7, &event(came, &channel, 11, lena.id)).contains("3 members"));
+    // What the next stream begins with stands at that cursor, and gets it once more at its place.
+    let known = stream.viewer.into_knowledge(Some(Position { epoch: 1, seq: 7 })).unwrap();
+    let view = &known.sync.communities[0].channels[0];
+    assert_eq!((known.sync.cursor.seq, view.channel.last_seq, view.member_count), (7, 11, 3));
+    // The reader is let in.
+    let mut stream = Stream::new(World { me: me.clone(), ..world(&["general"]) }, Start::default());
+    let home = stream.viewer.world.sync.communities[0].community.id;
+    let secret = crate::fixtures::channel("secret", home);
+    let joined = MemberChanged {
+        channel: Some(secret.channel.clone()),
+        ..came_or_went(&me, MemberScope::Channel)
+    };
+    let text = stream.event_at(7, &event(Event::MemberJoined(joined), &secret, 10, me.id));
+    assert!(text.contains("id=\"channel-list\"") && text.contains("secret"), "{text}");
+    // A guest has the channel on show only.
+    let mut world = world(&["general"]);
+    world.sync.communities[0].channels.clear();
+    let mut stream = Stream::new(world, Start::default());
+    let channel = stream.viewer.world.here.clone().unwrap();
+    for (seq, members) in [(10, None), (11, Some("3 members")), (11, None)] {
+        let came = Event::MemberJoined(came_or_went(&lena, MemberScope::Channel));
+        let text = stream.event_at(7, &event(came, &channel, seq, lena.id));
+        assert_eq!(text.contains("members"), members.is_some(), "{seq}: {text}");
+        assert!(text.contains(members.unwrap_or_default()), "{seq}: {text}");
+    }
 }
 
 #[test]
@@ -471,6 +509,52 @@ fn what_was_guessed_is_not_handed_on() {
     let mut stream = Stream::new(world(&["general"]), Start::default());
     stream.viewer.guessed();
     assert!(stream.viewer.into_knowledge(None).is_none());
+}
+
+#[test]
+fn what_an_event_does_not_tell_of_a_new_place_is_not_handed_on() {
+    let after = |change: &dyn Fn(&World) -> Envelope| {
+        let mut stream = Stream::new(world(&["general"]), Start::default());
+        let envelope = change(&stream.viewer.world);
+        stream.event(&envelope);
+        stream.viewer.into_knowledge(Some(Position { epoch: 1, seq: 8 }))
+    };
+    // How many people are in a channel that the reader joins.
+    let joined = after(&|world| {
+        let other = crate::fixtures::channel("apples", world.sync.communities[0].community.id);
+        let change = MemberChanged {
+            channel: Some(other.channel.clone()),
+            ..came_or_went(&world.me, MemberScope::Channel)
+        };
+        event(Event::MemberJoined(change), &other, 10, world.me.id)
+    });
+    assert!(joined.is_none());
+    // A community with all its channels, and another role in one.
+    let of_community = |made: fn(MemberChanged) -> Event, is_elsewhere| {
+        after(&move |world| {
+            let change = came_or_went(&world.me, MemberScope::Community);
+            let here = world.sync.communities[0].community.id;
+            let community = if is_elsewhere { ajet_shared::id::CommunityId::new() } else { here };
+            Envelope::new(made(change), None, NOON).in_community(community)
+        })
+    };
+    assert!(of_community(Event::MemberJoined, true).is_none());
+    assert!(of_community(Event::MemberUpdated, false).is_none());
+    // Of a channel that came to be now, and of somebody else, everything is told.
+    let created = after(&|world| {
+        let mut other = crate::fixtures::channel("apples", world.sync.communities[0].community.id);
+        other.channel.last_seq = 1;
+        let me = world.me.id;
+        let change = ChannelChanged { channel: other.channel.clone(), member_ids: vec![me] };
+        event(Event::ChannelCreated(change), &other, 1, me)
+    });
+    assert!(created.is_some());
+    let lena = after(&|world| {
+        let (lena, general) = (author("Lena"), world.here.clone().unwrap());
+        let change = came_or_went(&lena, MemberScope::Channel);
+        event(Event::MemberJoined(change), &general, 11, lena.id)
+    });
+    assert_eq!(lena.unwrap().sync.communities[0].channels[0].member_count, 3);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,6 +67,7 @@ pub(crate) struct Known {
     pub(crate) community: Community,
     pub(crate) channel: ChannelView,
     pub(crate) messages: Vec<Message>,
+    is_archived: Arc<AtomicBool>,
 }
 
 impl Drop for World {
@@ -96,7 +98,10 @@ impl World {
             nats_url: nats_url.clone().into(),
             api_upstreams: vec![format!("http://{api}").parse().unwrap()],
             edge_secret: EDGE.to_owned().into(),
-            hub: ajet_shared::hub::Settings { presence_seconds: 60 },
+            hub: ajet_shared::hub::Settings {
+                presence_seconds: 60,
+                gap_patience: Duration::from_millis(250),
+            },
         };
         let shutdown = CancellationToken::new();
         tokio::spawn(ajet_web_sm::run(config, shutdown.clone()));
@@ -170,6 +175,7 @@ impl World {
             subject: &Subject::Notifications(self.known.me.id).to_string(),
             channel_seq: None,
             epoch: 1,
+            again: false,
             payload: serde_json::to_vec(&envelope).unwrap().into(),
         };
         self.bus.publish(outgoing).await.unwrap();
@@ -208,6 +214,7 @@ impl World {
             subject: &Subject::Events(community).to_string(),
             channel_seq: envelope.seq,
             epoch: 1,
+            again: false,
             payload: serde_json::to_vec(&envelope).unwrap().into(),
         };
         let acknowledged = self.bus.publish(outgoing).await.unwrap();
@@ -360,7 +367,20 @@ impl Known {
         let messages = (1..=messages)
             .map(|seq| message(if seq % 3 == 0 { &me } else { &lena }, &channel, seq, &text(seq)))
             .collect();
-        Self { bus, me, lena, community, channel, messages }
+        let is_archived = Arc::default();
+        Self { bus, me, lena, community, channel, messages, is_archived }
+    }
+
+    /// From now on the channel is archived, and no event says so.
+    pub(crate) fn archive(&self) {
+        self.is_archived.store(true, Ordering::Release);
+    }
+
+    /// The channel as the api knows it.
+    fn channel(&self) -> ChannelView {
+        let mut view = self.channel.clone();
+        view.channel.archived_at = self.is_archived.load(Ordering::Acquire).then(clock::now);
+        view
     }
 
     fn routes(self) -> Router {
@@ -396,6 +416,7 @@ impl Known {
 
 async fn sync(State(known): State<Known>, headers: HeaderMap) -> Result<Json<Sync>, Problem> {
     Known::check(&headers)?;
+    let channel = known.channel();
     let me = known.me;
     let user = User {
         id: me.id,
@@ -415,7 +436,7 @@ async fn sync(State(known): State<Known>, headers: HeaderMap) -> Result<Json<Syn
         communities: vec![CommunityView {
             community: known.community,
             role: Role::Owner,
-            channels: vec![known.channel],
+            channels: vec![channel],
         }],
         dms: Vec::new(),
         unread_notifications: 0,

@@ -79,6 +79,39 @@ async fn a_page_that_comes_back_asks_the_api_for_nothing_and_misses_nothing() {
     assert!(world.asked().iter().any(|path| path == "/api/sync"));
 }
 
+/// No event has told of the change yet, and nobody knows when one will: the page must not draw what was before it, nor lead to itself.
+#[tokio::test]
+async fn a_page_that_was_just_loaded_is_not_drawn_from_what_another_one_knew() {
+    let world = World::start(1).await;
+    let before = world.page().await;
+    let mut stream = world.stream(&before, None).await;
+    stream.until("{\"status\":\"live\"}").await;
+    let mut neighbour = world.stream(&before, None).await;
+    neighbour.until("{\"status\":\"live\"}").await;
+    drop(stream);
+    world.streams(1).await;
+    world.known.archive();
+    let page = world.page().await;
+    assert!(page.contains("face=archived.general"));
+    let mut stream = world.stream(&page, None).await;
+    let text = stream.until("\nid: ").await;
+    assert!(text.contains("id=\"channel-header\"") && !text.contains("_goto"), "{text}");
+    // Nor when its stream breaks off, after that of a page that was loaded before.
+    let (_, position) = world.write(2, "seen").await;
+    for stream in [&mut stream, &mut neighbour] {
+        stream.until(&format!("id: {position}\n")).await;
+    }
+    drop(stream);
+    world.streams(1).await;
+    drop(neighbour);
+    world.streams(0).await;
+    world.asked();
+    let mut stream = world.stream(&page, Some(position)).await;
+    let text = stream.until("\nid: ").await;
+    assert!(text.contains("id=\"channel-header\"") && !text.contains("_goto"), "{text}");
+    assert_eq!(world.asked(), [""; 0]);
+}
+
 #[tokio::test]
 async fn a_page_of_a_channel_that_has_another_name_by_now_is_loaded_again() {
     let world = World::start(1).await;

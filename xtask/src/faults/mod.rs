@@ -12,20 +12,20 @@ mod programs;
 mod report;
 mod said;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ajet_faults::Home;
 use anyhow::Context as _;
-use futures::future::try_join_all;
+use futures::future::join_all;
 
 use self::kept::Kept;
 use self::machine::Facts;
 use self::numbers::{Measured, gather};
 use self::one::Outcome;
-use self::plan::Task;
+use self::plan::{Stage, Task};
 use self::programs::Programs;
 use crate::cli::FaultOptions;
 use crate::signals::{Signals, exit_status};
@@ -37,15 +37,15 @@ const FOLDER: &str = "target/faults";
 /// What came of the runs so far.
 type Outcomes = Mutex<Vec<Outcome>>;
 
-/// Runs what was asked for, says what came of it, and of a whole run in full length writes the report.
+/// Runs what was asked for, says what came of it, and of what ran in full length writes the report.
 pub(crate) async fn run(options: &FaultOptions) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let mut signals = Signals::listen()?;
     let seeds = plan::seeds(&options.seeds, options.long);
-    let lanes = plan::lanes(&options.only, &seeds, options.long);
+    let stages = plan::stages(&options.only, &seeds, options.long);
     let outcomes = Outcomes::default();
     let interrupted = tokio::select! {
-        ended = all(&lanes, &outcomes) => {
+        ended = all(&stages, &outcomes) => {
             ended?;
             None
         }
@@ -56,11 +56,13 @@ pub(crate) async fn run(options: &FaultOptions) -> anyhow::Result<ExitCode> {
     }
     let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by_key(|outcome| (outcome.task.fault.number, outcome.task.seed));
-    let wanted: usize = lanes.iter().map(Vec::len).sum();
-    println!("\n{}", totals(&outcomes, wanted, begun));
-    if options.long {
+    let wanted: Vec<Task> = stages.iter().flatten().flatten().copied().collect();
+    println!("\n{}", totals(&outcomes, wanted.len(), begun));
+    let whole = whole(&outcomes, &wanted);
+    if options.long && !whole.is_empty() {
         let facts = machine::facts(&seeds, begun.elapsed()).await?;
-        write_report(options, facts, &outcomes)?;
+        let is_all = options.only.is_empty() && whole.len() == wanted.len();
+        write_report(is_all, options, facts, &whole)?;
     }
     if let Some(signal) = interrupted {
         return Ok(ExitCode::from(exit_status(signal)));
@@ -69,16 +71,33 @@ pub(crate) async fn run(options: &FaultOptions) -> anyhow::Result<ExitCode> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Of a whole run; of some rows, where there has been a whole run before.
-fn write_report(options: &FaultOptions, facts: Facts, outcomes: &[Outcome]) -> anyhow::Result<()> {
+/// The outcomes of rows that came to their end with every seed: half of a row is not put in the place of a whole one.
+fn whole(outcomes: &[Outcome], wanted: &[Task]) -> Vec<Outcome> {
+    let has_run = |task: &Task| outcomes.iter().any(|outcome| outcome.task == *task);
+    let is_whole = |outcome: &&Outcome| {
+        let mut row = wanted.iter().filter(|task| task.fault == outcome.task.fault);
+        row.all(has_run)
+    };
+    outcomes.iter().filter(is_whole).cloned().collect()
+}
+
+/// A run of everything takes the place of the one before. Some rows, also those of a run that was interrupted, take their places in it;
+/// where there is none, only an interrupted run of everything is written down.
+fn write_report(
+    is_all: bool,
+    options: &FaultOptions,
+    facts: Facts,
+    whole: &[Outcome],
+) -> anyhow::Result<()> {
     let folder = paths::root().join(FOLDER);
-    let kept = if options.only.is_empty() {
-        Kept::new(facts, outcomes)
-    } else if let Some(mut kept) = Kept::read(&folder)? {
-        kept.replace(outcomes, &facts.commit);
-        kept
-    } else {
-        return Ok(());
+    let before = if is_all { None } else { Kept::read(&folder)? };
+    let kept = match before {
+        Some(mut kept) => {
+            kept.replace(whole, &facts.commit);
+            kept
+        }
+        None if options.only.is_empty() => Kept::new(facts, whole),
+        None => return Ok(()),
     };
     kept.write(&folder)?;
     std::fs::write(paths::root().join("docs/reliability.md"), report::render(&kept))?;
@@ -86,34 +105,37 @@ fn write_report(options: &FaultOptions, facts: Facts, outcomes: &[Outcome]) -> a
     Ok(())
 }
 
-/// Builds, then runs the lanes beside each other.
-async fn all(lanes: &[Vec<Task>], outcomes: &Outcomes) -> anyhow::Result<()> {
+/// Builds, then runs the stages one after the other, in each the lanes beside each other.
+async fn all(stages: &[Stage], outcomes: &Outcomes) -> anyhow::Result<()> {
     install::postgres().await?;
     install::nats().await?;
-    if lanes.iter().flatten().any(|task| task.fault.home == Home::Browser) {
+    if stages.iter().flatten().flatten().any(|task| task.fault.home == Home::Browser) {
         install::browser_tests().await?;
     }
     let folder = paths::root().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let programs = Programs::build(&folder).await?;
-    try_join_all(lanes.iter().map(|tasks| lane(tasks, &programs, &folder, outcomes))).await?;
+    for lanes in stages {
+        join_all(lanes.iter().map(|tasks| lane(tasks, &programs, &folder, outcomes))).await;
+    }
     Ok(())
 }
 
-/// Runs faults one after the other.
-async fn lane(
-    tasks: &[Task],
-    programs: &Programs,
-    folder: &Path,
-    outcomes: &Outcomes,
-) -> anyhow::Result<()> {
+/// Runs faults one after the other. One that cannot be run has failed, and the others are run all the same.
+async fn lane(tasks: &[Task], programs: &Programs, folder: &Path, outcomes: &Outcomes) {
     for task in tasks {
         ui::note(format_args!("{:<4} {:<6} {}", task.fault.id(), task.seed, task.what()));
-        let outcome = one::run(*task, programs, folder).await?;
+        let begun = Instant::now();
+        let outcome = one::run(*task, programs, folder).await.unwrap_or_else(|error| Outcome {
+            task: *task,
+            took: begun.elapsed(),
+            failure: Some(format!("cannot be run: {error:#}")),
+            log: PathBuf::new(),
+            numbers: Vec::new(),
+        });
         ui::note(line(&outcome));
         outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
     }
-    Ok(())
 }
 
 /// `F12  7      ok 41.2 s: slowest answer 4.1 s (≤ 6 s), lost 0`.
@@ -180,6 +202,16 @@ mod tests {
             line(&outcome(12, Some("1 failed, 0 passed"))),
             "F12  7      FAILED 41.2 s: 1 failed, 0 passed; all it said is in target/faults/F12-7.log"
         );
+    }
+
+    #[test]
+    fn half_of_a_row_is_left_out() {
+        let outcomes = [outcome(1, None), outcome(12, Some("lost"))];
+        let task = |number: usize, seed| Task { seed, ..outcome(number, None).task };
+        let wanted = [task(1, 7), task(1, 8), task(2, 7), task(12, 7)];
+        let whole: Vec<u8> =
+            whole(&outcomes, &wanted).iter().map(|outcome| outcome.task.fault.number).collect();
+        assert_eq!(whole, [12]);
     }
 
     #[test]

@@ -7,6 +7,9 @@ const SEEDS_LONG: usize = 3;
 /// Seeds that are drawn are below this: they have to be typed.
 const SEED_MAX: u64 = 1_000_000;
 
+/// Lanes that run beside each other: those of one lane follow each other.
+pub(super) type Stage = Vec<Vec<Task>>;
+
 /// One fault with one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Task {
@@ -50,9 +53,9 @@ pub(super) fn seeds(given: &[u64], long: bool) -> Vec<u64> {
     seeds
 }
 
-/// What is run, in lanes: those of one lane follow each other, lanes are beside each other. In its short form no fault is patient, and
-/// there is one lane, in which nothing disturbs what is measured.
-pub(super) fn lanes(only: &[u8], seeds: &[u64], long: bool) -> Vec<Vec<Task>> {
+/// What is run, in stages that follow each other. First what holds times, one after the other and nothing beside it but what waits for
+/// minutes; then the lanes of what is long and counts. In their short forms all follow each other.
+pub(super) fn stages(only: &[u8], seeds: &[u64], long: bool) -> Vec<Stage> {
     let chosen = || MATRIX.iter().filter(|fault| only.is_empty() || only.contains(&fault.number));
     let tasks = |faults: &mut dyn Iterator<Item = &Fault>| -> Vec<Task> {
         let each = |fault: &Fault| {
@@ -62,15 +65,19 @@ pub(super) fn lanes(only: &[u8], seeds: &[u64], long: bool) -> Vec<Vec<Task>> {
         };
         faults.flat_map(each).collect()
     };
-    let mut lanes = if long {
-        [Lane::Timed, Lane::Chances, Lane::Restarts, Lane::Waits]
-            .map(|lane| tasks(&mut chosen().filter(|fault| fault.lane == lane)))
+    let lane = |lane: Lane| tasks(&mut chosen().filter(|fault| fault.lane == lane));
+    let mut stages = if long {
+        [[Lane::Timed, Lane::Waits], [Lane::Chances, Lane::Restarts]]
+            .map(|lanes| lanes.map(lane).into())
             .into()
     } else {
-        vec![tasks(&mut chosen())]
+        vec![vec![tasks(&mut chosen())]]
     };
-    lanes.retain(|lane| !lane.is_empty());
-    lanes
+    for stage in &mut stages {
+        stage.retain(|lane| !lane.is_empty());
+    }
+    stages.retain(|stage| !stage.is_empty());
+    stages
 }
 
 #[cfg(test)]
@@ -99,33 +106,40 @@ mod tests {
 
     #[test]
     fn a_short_run_is_every_fault_once_one_after_the_other() {
-        let lanes = lanes(&[], &[7], false);
-        assert_eq!(lanes.len(), 1);
-        let numbers: Vec<u8> = lanes[0].iter().map(|task| task.fault.number).collect();
+        let stages = stages(&[], &[7], false);
+        assert_eq!((stages.len(), stages[0].len()), (1, 1));
+        let numbers: Vec<u8> = stages[0][0].iter().map(|task| task.fault.number).collect();
         assert_eq!(numbers, (1..=45).collect::<Vec<_>>());
-        assert!(lanes[0].iter().all(|task| task.seed == 7 && !task.long));
+        assert!(stages[0][0].iter().all(|task| task.seed == 7 && !task.long));
     }
 
     #[test]
-    fn a_long_run_repeats_what_chance_has_a_part_in_and_lets_the_patient_wait_aside() {
-        let lanes = lanes(&[], &[7, 8, 9], true);
+    fn a_long_run_repeats_what_chance_has_a_part_in_and_measures_times_alone() {
+        let stages = stages(&[], &[7, 8, 9], true);
         let run = |number: u8| -> Vec<u64> {
-            let tasks = lanes.iter().flatten().filter(|task| task.fault.number == number);
+            let tasks = stages.iter().flatten().flatten();
+            let tasks = tasks.filter(|task| task.fault.number == number);
             tasks.map(|task| task.seed).collect()
         };
         assert_eq!((run(1), run(2)), (vec![7, 8, 9], vec![7]));
-        let lane = |number: u8| {
-            lanes.iter().position(|lane| lane.iter().any(|task| task.fault.number == number))
+        let place = |number: u8| {
+            let mut lanes = stages.iter().enumerate().flat_map(|(stage, lanes)| {
+                lanes.iter().enumerate().map(move |(lane, tasks)| (stage, lane, tasks))
+            });
+            lanes
+                .find(|(.., tasks)| tasks.iter().any(|task| task.fault.number == number))
+                .map(|(stage, lane, _)| (stage, lane))
         };
-        assert_eq!(lanes.len(), 4);
-        assert_eq!((lane(2), lane(1), lane(3), lane(7)), (Some(0), Some(1), Some(2), Some(3)));
+        assert_eq!(stages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!([place(2), place(7), place(45)], [0, 1, 1].map(|lane| Some((0, lane))));
+        assert_eq!([place(1), place(3)], [0, 1].map(|lane| Some((1, lane))));
     }
 
     #[test]
     fn some_may_be_chosen() {
-        let lanes = lanes(&[2, 12], &[7, 8], true);
-        let tasks: Vec<_> =
-            lanes.iter().flatten().map(|task| (task.fault.number, task.seed)).collect();
-        assert_eq!((lanes.len(), tasks), (1, vec![(2, 7), (12, 7)]));
+        let stages = stages(&[2, 12], &[7, 8], true);
+        let tasks = stages.iter().flatten().flatten();
+        let tasks: Vec<_> = tasks.map(|task| (task.fault.number, task.seed)).collect();
+        assert_eq!((stages.len(), tasks), (1, vec![(2, 7), (12, 7)]));
     }
 }

@@ -197,6 +197,8 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
+    use ajet_faults::Findings;
+
     use super::*;
     use crate::faults::plan::Task;
 
@@ -214,16 +216,17 @@ mod tests {
         }
     }
 
+    /// As F1 notes it.
     fn killed(recovery: &str) -> Vec<Number> {
-        vec![
+        let found = Findings::default();
+        let found = found.kinds().map(|(kind, found)| number(kind, &found.len().to_string(), "0"));
+        let mut numbers = Vec::from(found);
+        numbers.extend([
             number("messages", "10000", "10000"),
             number("kills", "50", "50"),
-            number("lost", "0", "0"),
-            number("doubled", "0", "0"),
-            number("disordered", "0", "0"),
-            number("resyncs", "0", "0"),
             number("recovery of api, worst", recovery, ""),
-        ]
+        ]);
+        numbers
     }
 
     fn facts() -> Facts {
@@ -261,7 +264,7 @@ Where runs differ, the worst value comes first and all of them stand in brackets
 
 | | what is done | what is promised | measured | |
 |---|---|---|---|---|
-| F1 | 50 random kill -9 of any process during 10,000 messages | nothing lost, doubled or out of order; no resync | messages 10000, kills 50, lost 0, doubled 0, disordered 0, resyncs 0 | holds |
+| F1 | 50 random kill -9 of any process during 10,000 messages | nothing lost, doubled or out of order; no resync | lost 0, doubled 0, disordered 0, resyncs 0, disagreements 0, unexpected 0, messages 10000, kills 50 | holds |
 | F12 | Postgres stands still for 20 s | 503 by time-outs, no request longer than 6 s, open streams stay; nothing lost | slowest answer 4.1 s (≤ 6 s) | holds |
 | F36 | events of an older and of a newer version | both are read |  | holds |
 

@@ -200,6 +200,14 @@ fn whoever_drew_anew_need_not_have_seen_what_was_before() {
         drawn_anew(world, 1);
     });
     assert_eq!(missed_a_later_one, ["lost", "resyncs"]);
+    let missed_what_stands_there_again = after(|world| {
+        world.frames().remove(1);
+        drawn_anew(world, 1);
+        world.truth.again.insert(world.truth.events[1].event_id);
+        let posts = world.ledger.posts();
+        world.seen.drawn = posts.iter().map(|posted| posted.message).collect();
+    });
+    assert_eq!(missed_what_stands_there_again, ["resyncs"]);
     let missed_one_of_a_later_epoch = after(|world| {
         world.frames().remove(0);
         drawn_anew(world, 1);

@@ -43,7 +43,7 @@ pub struct EdgeLine {
 pub struct ProcessLine {
     /// Its name.
     pub name: String,
-    /// `running`, `frozen` or `down`.
+    /// `running`, `altered` when it runs with variables that are not its own, `frozen` or `down`.
     pub state: String,
     /// Its process id, unless it is down.
     pub pid: Option<i32>,

@@ -3,12 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
 use super::Way;
 use super::edge::Line;
 use super::pipe::{Broken, Flow, Pipe};
+
+/// Bytes that wait here for somebody who does not read. A wire keeps nothing; the kernel would keep megabytes, and who is slow
+/// would not be found out.
+const KEPT_BYTES: u32 = 16 * 1024;
 
 /// Carries a connection until it ends, breaks, or is told to break. `resets` is how often the edge had been reset before it came;
 /// `suspect` is told when there may be nobody behind the edge any more.
@@ -36,6 +41,7 @@ pub(super) async fn carry(
     for socket in [&client, &server] {
         // Small writes wait for nothing, as they would without us.
         drop(socket.set_nodelay(true));
+        drop(SockRef::from(socket).set_tcp_notsent_lowat(KEPT_BYTES));
     }
     let is_clean = tokio::select! {
         ended = both(&mut client, &mut server, &line, suspect) => match ended {

@@ -13,7 +13,7 @@ use super::{Order, Proxy, Request};
 
 /// Whoever keeps the processes of a stack.
 pub trait Keeper: Send + Sync + 'static {
-    /// One line for each: `process <name> <running|frozen|down> <pid or ->`.
+    /// One line for each: `process <name> <running|altered|frozen|down> <pid or ->`.
     fn describe(&self) -> impl Future<Output = Vec<String>> + Send;
 
     /// Does something to one of them; done when it has happened.

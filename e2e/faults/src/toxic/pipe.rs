@@ -203,10 +203,29 @@ impl<'a> Pipe<'a> {
     }
 }
 
-/// Waits for a time, then for room.
+/// Waits for a time that is not yet, then for room. A timer that is due already would still wait for the next whole millisecond.
 async fn writable(to: &WriteHalf<'_>, at: Option<Instant>) -> io::Result<()> {
-    if let Some(at) = at {
+    if let Some(at) = at.filter(|at| *at > Instant::now()) {
         sleep_until(at).await;
     }
     to.writable().await
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_due_goes_at_once() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (_, to) = stream.split();
+        to.writable().await.unwrap();
+        assert!(writable(&to, Some(Instant::now())).now_or_never().is_some());
+        let later = Instant::now() + Duration::from_mins(1);
+        assert!(writable(&to, Some(later)).now_or_never().is_none());
+    }
 }

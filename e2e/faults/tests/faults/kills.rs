@@ -32,6 +32,7 @@ async fn f01_random_kills_of_everything_lose_nothing() -> Outcome {
     let killed = strike(&scene.stack, &mut load, plan).await?;
     let ended = load.end().await?.after(killed);
     nothing_is_wrong(&mut scene, &ended)?;
+    scene.exactly("messages", ended.posts.len(), posts)?;
     scene.exactly("kills", ended.killed.len(), faults)?;
     // Only looked at: some kills meet what has not recovered from the one before. Single ones are held to limits below.
     for (kind, worst) in ended.worst_recoveries() {

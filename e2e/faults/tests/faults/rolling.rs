@@ -20,7 +20,7 @@ const SPREAD_MIN: Duration = Duration::from_secs(4);
 /// Fewer pages do not show how they spread.
 const PAGES_ENOUGH: usize = 24;
 /// Everything that is asked for is done once before anything is restarted.
-const BEGUN_WITHIN: Duration = Duration::from_secs(10);
+const BEGUN_WITHIN: Duration = Duration::from_mins(1);
 /// A stop, the start after it and the readiness after that.
 const ROLL_PATIENCE: Duration = Duration::from_secs(30);
 /// When the last page comes back at most: the drain, the longest pause, and a busy machine.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ajet_faults::{Asked, Ended, Impatient, Load, Scene, Shape, Town, Wish};
+use ajet_faults::{Asked, Ended, Impatient, Load, Logs, Scene, Shape, Town, Wish, eventually};
 
 use crate::Outcome;
 
@@ -17,6 +17,8 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(6);
 /// In which another api leads when the one that does stands still.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
+/// How long is waited for what must come: whether it came in time is judged afterwards.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long nothing is done before and after the harm.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -36,7 +38,7 @@ async fn busy(
     let load = scene.load(&town, shape(time, pace)).await?;
     let tower = format!("tower-{}", scene.id.to_lowercase());
     let impatient = Impatient::begin(&town, &tower).await?;
-    impatient.is_content(ANSWERED_WITHIN).await?;
+    impatient.is_content(PATIENCE).await?;
     Ok((town, load, impatient))
 }
 
@@ -73,8 +75,8 @@ fn every_wish_refused(asked: &[Asked], from: Instant, to: Instant) -> Outcome {
     Ok(())
 }
 
-/// The web session manager with the most streams.
-async fn busiest(scene: &Scene) -> anyhow::Result<String> {
+/// The web session manager with the most streams, and how many it has.
+async fn busiest(scene: &Scene) -> anyhow::Result<(String, f64)> {
     let (mut busiest, mut most) = (String::new(), -1.0);
     for (url, number) in scene.stack.web_sms.iter().zip(1..) {
         let streams = scene.stack.metric(url, "hub_connections").await?;
@@ -82,7 +84,7 @@ async fn busiest(scene: &Scene) -> anyhow::Result<String> {
             (busiest, most) = (format!("web-sm-{number}"), streams);
         }
     }
-    Ok(busiest)
+    Ok((busiest, most))
 }
 
 /// How many streams broke.
@@ -103,15 +105,13 @@ async fn f11_a_killed_postgres_is_refused_for_at_once_and_comes_back() -> Outcom
     tokio::time::sleep(away).await;
     scene.control.start("postgres-1", &[]).await?;
     let back = Instant::now();
-    let well = impatient.is_content(ANSWERED_WITHIN).await?;
+    let well = impatient.is_content(PATIENCE).await?;
     let asked = impatient.end().await;
     let ended = load.end().await?;
     only_unavailable(&mut scene, &asked)?;
     every_wish_refused(&asked, killed, back)?;
     let refused = asked.iter().filter(|asked| !asked.is_success());
-    // Of time-outs and not of work: on a slow machine it is the same.
-    let (refused, limit) = (longest(refused).as_secs_f64(), REFUSED_WITHIN.as_secs_f64());
-    scene.at_most("longest refusal", refused, limit, "s")?;
+    scene.within("longest refusal", longest(refused), REFUSED_WITHIN)?;
     let meanwhile = asked.iter().filter(|asked| asked.begun >= killed);
     scene.within("longest request", longest(meanwhile), ANSWERED_WITHIN)?;
     scene.within("requests of every kind are done again", well, ANSWERED_WITHIN)?;
@@ -132,10 +132,11 @@ async fn f12_a_postgres_that_stands_still_costs_nobody_their_stream() -> Outcome
     tokio::time::sleep(STILL).await;
     scene.control.thaw("postgres-1").await?;
     let thawed = Instant::now();
-    let well = impatient.is_content(ANSWERED_WITHIN).await?;
+    let well = impatient.is_content(PATIENCE).await?;
     let asked = impatient.end().await;
     let ended = load.end().await?;
     only_unavailable(&mut scene, &asked)?;
+    every_wish_refused(&asked, frozen, thawed)?;
     let meanwhile = asked.iter().filter(|asked| asked.begun + asked.took >= frozen);
     scene.within("longest request", longest(meanwhile), ANSWERED_WITHIN)?;
     scene.within("requests of every kind are done again", well, ANSWERED_WITHIN)?;
@@ -154,13 +155,16 @@ async fn f16_a_nats_that_stands_still_loses_and_doubles_nothing() -> Outcome {
     scene.control.freeze("nats-1").await?;
     let frozen = Instant::now();
     tokio::time::sleep(STILL).await;
+    let still = Instant::now();
     scene.control.thaw("nats-1").await?;
     let thawed = Instant::now();
-    impatient.is_content(ANSWERED_WITHIN * 2).await?;
+    impatient.is_content(PATIENCE).await?;
     let asked = impatient.end().await;
     let ended = load.end().await?;
     let posts = asked.iter().filter(|asked| asked.is_post() && asked.begun >= frozen);
     scene.exactly("posts that failed", posts.filter(|asked| !asked.is_success()).count(), 0)?;
+    // What was under way has come by then.
+    scene.exactly("events that came meanwhile", ended.came(frozen + STILL / 2, still), 0)?;
     scene.number("posting meanwhile, p99", seconds(ended.answered(frozen, thawed, 0.99)));
     scene.number("seen by all again", seconds(ended.recovery(thawed)));
     nothing_lost(&mut scene, &ended)?;
@@ -176,20 +180,21 @@ async fn f17_readers_leave_a_session_manager_that_stands_still() -> Outcome {
     let mut scene = Scene::set("F17").await?;
     let (_town, load, impatient) = busy(&scene, STILL + QUIET * 6, CALM).await?;
     tokio::time::sleep(QUIET).await;
-    let still = busiest(&scene).await?;
+    let (still, pages) = busiest(&scene).await?;
     scene.control.freeze(&still).await?;
     let frozen = Instant::now();
     tokio::time::sleep(STILL).await;
     scene.control.thaw(&still).await?;
-    impatient.is_content(ANSWERED_WITHIN * 2).await?;
+    impatient.is_content(PATIENCE).await?;
     let asked = impatient.end().await;
     let ended = load.end().await?;
-    let moved = ended.witness.shown.iter().flat_map(|shown| &shown.gaps);
-    let moved: Vec<Duration> = moved.map(|(_, back)| back.duration_since(frozen)).collect();
-    scene.number("pages that went elsewhere", moved.len());
-    anyhow::ensure!(!moved.is_empty(), "no page has left {still}");
-    let last = moved.into_iter().max().unwrap_or_default();
-    scene.within("the last page is elsewhere", last, ELSEWHERE_WITHIN)?;
+    anyhow::ensure!(pages > 0.5, "no page was at {still}");
+    // One that stays has lost nothing, or nothing again.
+    let gaps = ended.witness.shown.iter().map(|shown| &shown.gaps);
+    let gone = gaps.clone().filter(|gaps| !gaps.is_empty()).count();
+    scene.exactly("pages that went elsewhere", f64::from(u32::try_from(gone)?), pages)?;
+    let last = gaps.flatten().map(|(_, back)| back.duration_since(frozen)).max();
+    scene.within("the last page is elsewhere", last.unwrap_or_default(), ELSEWHERE_WITHIN)?;
     let posts = asked.iter().filter(|asked| asked.wish == Wish::Post);
     scene.exactly("posts that failed", posts.filter(|asked| !asked.is_success()).count(), 0)?;
     let pages = asked.iter().filter(|asked| asked.wish == Wish::Page);
@@ -205,13 +210,21 @@ async fn f18_a_leader_from_the_past_doubles_nothing() -> Outcome {
     let (_town, load, impatient) = busy(&scene, STILL + QUIET * 10, PACE).await?;
     tokio::time::sleep(QUIET).await;
     let leader = scene.stack.leader(QUIET * 3).await?;
+    let log = Logs::now(&scene.stack, &[&leader]);
     scene.control.freeze(&leader).await?;
     let frozen = Instant::now();
     tokio::time::sleep(STILL).await;
     let follower = scene.stack.leader(QUIET).await;
     scene.control.thaw(&leader).await?;
     let thawed = Instant::now();
-    impatient.is_content(ANSWERED_WITHIN * 2).await?;
+    // It goes on as if it led, and finds that it does not: else it had lost the lead before, and this was about nothing.
+    eventually("the old leader finds that it does not lead", PATIENCE, async || {
+        let found = ["the relay starts over", "another relay may lead"];
+        let lines = found.map(|text| log.lines_with(text)).into_iter();
+        Ok(lines.collect::<anyhow::Result<Vec<_>>>()?.iter().any(|lines| !lines.is_empty()))
+    })
+    .await?;
+    impatient.is_content(PATIENCE).await?;
     let asked = impatient.end().await;
     let ended = load.end().await?;
     // One that stands still answers nothing, so whoever says that it leads is another.

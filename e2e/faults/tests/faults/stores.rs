@@ -210,23 +210,21 @@ async fn no_ghosts(
     scene.stack.verify().await
 }
 
-/// The events that come to somebody who comes back with a cursor of before, up to and for a moment after the resync.
+/// The events that come to somebody who comes back with a cursor of before, up to the resync and for a moment after it.
 async fn replayed(person: &Person, cursor: Position) -> anyhow::Result<HashSet<EventId>> {
     const MOMENT: Duration = Duration::from_millis(500);
     let mut events = person.client.events(Some(cursor), None);
     let (mut came, mut resyncs) = (HashSet::new(), 0);
-    let listening = async {
-        loop {
-            match events.next().await? {
-                Received::Event(envelope) => _ = came.insert(envelope.id),
-                Received::Resync { .. } => resyncs += 1,
-                Received::Ready | Received::Resumed { .. } | Received::Lost { .. } => {}
+    let mut until = tokio::time::Instant::now() + PATIENCE;
+    while let Ok(received) = tokio::time::timeout_at(until, events.next()).await {
+        match received? {
+            Received::Event(envelope) => _ = came.insert(envelope.id),
+            Received::Resync { .. } => {
+                resyncs += 1;
+                until = tokio::time::Instant::now() + MOMENT;
             }
+            Received::Ready | Received::Resumed { .. } | Received::Lost { .. } => {}
         }
-    };
-    if let Ok(ended) = tokio::time::timeout(MOMENT, listening).await {
-        let ended: anyhow::Result<()> = ended;
-        ended?;
     }
     ensure!(resyncs == 1, "who comes back with {cursor} has {resyncs} resyncs");
     Ok(came)
@@ -264,7 +262,8 @@ async fn publish_unnoted(books: &Books, bus: &Bus, count: u64) -> anyhow::Result
     let epoch = books.epoch().await?;
     for (id, subject, channel_seq, payload) in rows {
         let (id, payload) = (id.into(), payload.into());
-        bus.publish(Outgoing { id, subject: &subject, channel_seq, epoch, payload }).await?;
+        let again = false;
+        bus.publish(Outgoing { id, subject: &subject, channel_seq, epoch, again, payload }).await?;
     }
     Ok(())
 }

@@ -192,6 +192,27 @@ async fn a_process_is_stopped_started_and_frozen() -> Outcome {
 }
 
 #[tokio::test]
+async fn what_a_test_has_left_behind_is_made_well() -> Outcome {
+    let yard = Yard::set().await?;
+    for process in ["api-1", "api-2"] {
+        yard.control.stop(process).await?;
+        yard.control.start(process, &[("AJET_CLOCK_OFFSET", "-7200")]).await?;
+        assert_eq!(yard.state(process).await?.0, "altered");
+    }
+    yard.control.freeze("api-2").await?;
+    yard.control.stop("tui-sm-1").await?;
+    yard.control.cut("gw-api").await?;
+    yard.scene.heal().await?;
+    for process in ["api-1", "api-2", "tui-sm-1"] {
+        assert_eq!(yard.state(process).await?.0, "running");
+    }
+    let (message, _) = yard.post("now").await?;
+    let behind = OffsetDateTime::now_utc() - message.created_at;
+    assert!(behind.whole_seconds().abs() < 60, "{behind}");
+    yard.scene.passed().await
+}
+
+#[tokio::test]
 async fn an_api_dies_at_a_failpoint_and_the_message_stands_once() -> Outcome {
     let yard = Yard::set().await?;
     // The second time in the life of each process: the first one is a life without a fault.

@@ -286,12 +286,12 @@ impl<R: Renderer> State<R> {
         })
     }
 
-    /// The api does not know the token any more.
-    pub(in crate::hub) fn sign_out(&mut self, token: &Token) {
+    /// The api does not take the token any more.
+    pub(in crate::hub) fn end_token(&mut self, token: &Token, reason: CloseReason) {
         let Some(session) = self.sessions.get_mut(token) else { return };
         let seats = self.people.get(&session.user_id).into_iter().flat_map(|person| &person.seats);
         for seat in seats.filter(|seat| seat.token == *token) {
-            seat.queue.close(CloseReason::SignedOut);
+            seat.queue.close(reason);
         }
         self.forget(token);
     }

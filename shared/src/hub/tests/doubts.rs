@@ -1,6 +1,7 @@
 //! Readers who come at an awkward moment, and rights that change where nobody sees it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt as _;
@@ -10,7 +11,7 @@ use crate::channel::Visibility;
 use crate::events::{ChannelChanged, Event, MemberScope};
 use crate::hub::delivery::Scope;
 use crate::hub::replay::in_order;
-use crate::hub::{CloseReason, ResyncReason};
+use crate::hub::{CloseReason, Delivery, ResyncReason};
 use crate::id::{ChannelId, CommunityId, UserId};
 use crate::position::Position;
 
@@ -153,6 +154,29 @@ fn a_channel_that_was_made_private_lately_takes_no_guests() {
         let change = ChannelChanged { channel, member_ids: vec![] };
         world.happen(Scope::Channel(Some(community), room), Event::ChannelUpdated(change));
         assert_eq!(world.state.is_closed(room), visibility == Visibility::Private);
+    }
+}
+
+/// One of two that turn a room was missing and is handed out early: which is the newer one says the channel.
+#[test]
+fn the_newest_word_about_a_channel_is_the_last_in_the_channel() {
+    for early_is_newer in [false, true] {
+        let mut world = World::new();
+        let (community, room) = (CommunityId::new(), ChannelId::new());
+        let scope = Scope::Channel(Some(community), room);
+        let turned = |world: &World, visibility, seq| {
+            let channel = channel(room, Some(community), visibility);
+            let change = ChannelChanged { channel, member_ids: vec![] };
+            let delivery = world.delivery(scope, Event::ChannelUpdated(change));
+            let envelope = delivery.envelope.clone().in_channel(Some(community), room, seq);
+            let position = delivery.position;
+            Arc::new(Delivery::new(world.renderer.clone(), position, scope, envelope, 100))
+        };
+        let closing = turned(&world, Visibility::Private, 2);
+        let opening = turned(&world, Visibility::Public, if early_is_newer { 3 } else { 1 });
+        world.state.hand_out(closing, Instant::now());
+        world.state.hand_out_early(opening);
+        assert_eq!(world.state.is_closed(room), !early_is_newer);
     }
 }
 

@@ -97,7 +97,7 @@ fn whoever_was_signed_out_meanwhile_is_a_stranger() {
     assert!(away.world.come_back(&away.token).is_some());
     // The api says so.
     let mut away = Away::here();
-    away.world.state.sign_out(&away.token);
+    away.world.state.end_token(&away.token, CloseReason::SignedOut);
     assert_eq!(drain(&away.world.seats[0].2), ["closed"]);
     assert!(away.world.come_back(&away.token).is_none());
 }
@@ -199,7 +199,7 @@ fn a_session_that_is_over_but_not_swept_goes_on_as_it_is() {
 #[test]
 fn a_stream_of_an_ended_session_takes_nothing_from_the_next_one() {
     let mut away = Away::here();
-    away.world.state.sign_out(&away.token);
+    away.world.state.end_token(&away.token, CloseReason::SignedOut);
     let reach = sync(away.ada, away.world.state.position, &HashMap::new(), &[]);
     away.world.sit_with(&away.token, &reach, None, Some(away.session));
     let (_, first, _) = away.world.seats.remove(0);

@@ -1,6 +1,7 @@
 //! Who gets what, over random histories and without a server.
 
 mod doubts;
+mod draining;
 mod following;
 mod kept;
 mod property;
@@ -207,7 +208,7 @@ fn a_guest_reads_a_public_channel_until_it_is_private_or_the_community_is_left()
             (Scope::Community(community), Event::MemberLeft(member(MemberScope::Community, ada)))
         },
     ];
-    for end in ends {
+    for (end, sent_back) in ends.into_iter().zip([true, false]) {
         let mut world = World::new();
         let start = sync(ada, world.state.position, &HashMap::from([(community, vec![])]), &[]);
         let (guest, other) = (world.sit(&start, Some(room), None), world.sit(&start, None, None));
@@ -215,9 +216,12 @@ fn a_guest_reads_a_public_channel_until_it_is_private_or_the_community_is_left()
         assert_eq!((drain(&guest), drain(&other)), (vec!["message"], vec![]));
         let (scope, event) = end(community, room, ada);
         world.happen(scope, event);
+        // It comes back and is told; the stream must not go on with a hole.
+        assert_eq!(guest.closed(), sent_back.then_some(CloseReason::Aged));
         drain(&guest);
         world.write(Some(community), room);
-        assert!(drain(&guest).is_empty());
+        assert_eq!(drain(&guest), if sent_back { vec!["closed"] } else { vec![] });
+        assert_eq!(other.closed(), None);
     }
 }
 

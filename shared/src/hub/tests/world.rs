@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 use super::super::delivery::Scope;
 use super::super::queue::{Item, Next, Queue};
 use super::super::sessions::Token;
+use super::super::shared::Shared;
 use super::super::state::{Seat, State};
-use super::super::{Delivery, Renderer, RevalidateError};
+use super::super::{Connection, Delivery, Reader, Refused, Renderer, RevalidateError, connection};
 use crate::channel::{Channel, ChannelKind, Visibility};
 use crate::client::HeaderValue;
 use crate::events::{Envelope, Event, MemberChanged, MemberScope};
@@ -23,6 +24,7 @@ use crate::sync::{CommunityReach, DirectReach, Reach};
 use crate::user::{Author, UserKind};
 
 /// Shows nothing; these tests look at who gets an event, not at its bytes.
+#[derive(Debug)]
 pub(super) struct Plain;
 
 impl Renderer for Plain {
@@ -230,6 +232,18 @@ impl World {
     pub(super) fn write(&mut self, community: Option<CommunityId>, channel: ChannelId) -> Position {
         self.happen(Scope::Channel(community, channel), Self::message(channel))
     }
+}
+
+/// Opens a stream for somebody who was just let into `guest_of`.
+pub(super) async fn open(
+    shared: &Arc<Shared<Plain>>,
+    reader: Reader,
+    cursor: Option<Position>,
+    guest_of: Option<ChannelId>,
+) -> Result<Connection<Plain>, Refused> {
+    let losses = shared.state().losses();
+    connection::ready(shared, cursor).await?;
+    connection::begin(shared, reader, None, cursor, guest_of, losses).await
 }
 
 pub(super) fn drain(queue: &Queue<Plain>) -> Vec<&'static str> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Bot, LOOK_EVERY, PATIENCE, example};
+use super::{Bot, LOOK_EVERY, PATIENCE, Script};
 use crate::Outcome;
 
 /// What the bot has asked for.
@@ -26,12 +26,12 @@ struct Asked {
 
 /// What each stream brings before it breaks off. The last one does not.
 #[derive(Debug)]
-struct Script {
+struct Play {
     streams: [String; 3],
     asked: Mutex<Asked>,
 }
 
-impl Script {
+impl Play {
     /// The first event comes whole; the second breaks off behind its name, then before its blank line, then comes whole.
     fn new(first: EventId, second: EventId) -> Self {
         let ready = |id: &str| format!("retry: 500\n\nid: {id}\nevent: ready\ndata: {{}}\n\n");
@@ -102,32 +102,32 @@ fn response(kind: &str, body: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_an_event_is_none_and_comes_again() -> Outcome {
-    for (language, interpreter) in [("bash", "bash"), ("python", "python3")] {
+    for script in Script::all()? {
+        let language = script.language;
         let folder =
             std::env::temp_dir().join(format!("ajet-half-{language}-{}", std::process::id()));
         std::fs::create_dir(&folder)?;
-        let outcome = through_half_events(language, interpreter, &folder).await;
+        let outcome = through_half_events(script, &folder).await;
         std::fs::remove_dir_all(&folder)?;
-        outcome.with_context(|| language)?;
+        outcome.context(language)?;
     }
     Ok(())
 }
 
-async fn through_half_events(language: &str, interpreter: &'static str, folder: &Path) -> Outcome {
+async fn through_half_events(script: Script, folder: &Path) -> Outcome {
     let (first, second) = (EventId::new(), EventId::new());
-    let script = Arc::new(Script::new(first, second));
+    let play = Arc::new(Play::new(first, second));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut bot = Bot {
         id: UserId::new(),
-        interpreter,
-        script: example(language)?,
+        script,
         folder: folder.to_owned(),
         server: format!("http://{}", listener.local_addr()?),
         token: Secret::from("ajp_none".to_owned()),
         process: None,
     };
     bot.start()?;
-    let serving = script.clone();
+    let serving = play.clone();
     let server = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let serving = serving.clone();
@@ -137,12 +137,12 @@ async fn through_half_events(language: &str, interpreter: &'static str, folder: 
     let begun = Instant::now();
     while std::fs::read_to_string(bot.place()).unwrap_or_default().trim() != "1.3" {
         let said = || std::fs::read_to_string(folder.join("said")).unwrap_or_default();
-        ensure!(begun.elapsed() < PATIENCE, "{:?}; it said: {}", script.asked, said());
+        ensure!(begun.elapsed() < PATIENCE, "{:?}; it said: {}", play.asked, said());
         tokio::time::sleep(LOOK_EVERY).await;
     }
     server.abort();
     bot.kill().await?;
-    let asked = script.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = play.asked.lock().unwrap_or_else(PoisonError::into_inner);
     ensure!(asked.since == ["", "1.2", "1.2"], "{asked:?}");
     ensure!(asked.keys == [first.to_string(), second.to_string()], "{asked:?}");
     Ok(())

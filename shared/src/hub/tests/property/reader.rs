@@ -7,13 +7,13 @@ use futures::channel::oneshot;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use super::super::world::Plain;
+use super::super::world::{Plain, open};
 use super::town::{Town, is_named};
 use super::{Ask, Asks};
 use crate::client::HeaderValue;
 use crate::events::{Event, MemberScope};
 use crate::hub::shared::Shared;
-use crate::hub::{Connection, Reader, Refused, RevalidateError, Signal, Token, connection};
+use crate::hub::{Connection, Reader, Refused, RevalidateError, Signal, Token};
 use crate::id::{ChannelId, UserId};
 use crate::position::Position;
 use crate::sync::Reach;
@@ -93,7 +93,7 @@ impl Client {
             members: Arc::new(|_| Box::pin(async { Err(RevalidateError::SignedOut) })),
         };
         let (shared, cursor, guest_of) = (shared.clone(), self.cursor, self.guest_of);
-        let open = async move { connection::open(&shared, reader, Some(cursor), guest_of).await };
+        let open = async move { open(&shared, reader, Some(cursor), guest_of).await };
         self.opening = Some(runtime.spawn(open));
         self.at = cursor;
         self.got.clear();

@@ -26,6 +26,8 @@ pub(super) struct Fact {
     key: Uuid,
     /// The transaction.
     at: usize,
+    /// It was published, noted as that, and lost: when it is published again, it says so.
+    pub(super) again: bool,
     /// The step in which the hub handed it out.
     processed: Option<usize>,
 }
@@ -240,17 +242,28 @@ impl Town {
     fn commit(&mut self, envelope: Envelope, subject: Subject, key: Uuid) -> usize {
         let fact = self.facts.len();
         self.by_id.insert(envelope.id, fact);
-        self.facts.push(Fact { envelope, subject, key, at: self.time, processed: None });
+        let at = self.time;
+        self.facts.push(Fact { envelope, subject, key, at, again: false, processed: None });
         self.wait_again([fact].into_iter());
         fact
     }
 
-    /// These were lost: they are told again.
-    pub(super) fn lose(&mut self, facts: &[usize]) {
-        for fact in facts {
-            self.facts[*fact].processed = None;
+    /// These were lost, the first `noted` of them known as published: they are told again.
+    pub(super) fn lose(&mut self, facts: &[usize], noted: usize) {
+        for (n, fact) in facts.iter().enumerate() {
+            let fact = &mut self.facts[*fact];
+            fact.processed = None;
+            fact.again |= n < noted;
         }
         self.wait_again(facts.iter().copied());
+        // The relay publishes nothing of a key before it has noted what comes first there, or with it.
+        for (_, queue) in &self.outbox {
+            let mut noted = true;
+            for fact in queue {
+                noted &= self.facts[*fact].again;
+                self.facts[*fact].again = noted;
+            }
+        }
     }
 
     /// These are to be published, each key in its order.
