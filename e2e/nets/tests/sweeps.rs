@@ -225,6 +225,9 @@ async fn the_stream_holds_no_token_and_names_private_channels_to_their_members_o
 fn may_name(subject: &str, payload: &str, channel: &Private) -> bool {
     match subject.strip_prefix("chat.notifications.") {
         Some(reader) => reader.parse().is_ok_and(|id: Uuid| channel.members.contains(&id)),
-        None => payload.contains(&format!("\"channel_id\":\"{}\"", channel.id)),
+        None => {
+            let event: serde_json::Value = serde_json::from_str(payload).unwrap();
+            event["channel_id"] == channel.id.to_string()
+        }
     }
 }
