@@ -17,7 +17,7 @@
 //! | `reset EDGES` | RST to both sides of every connection; new ones are fine | |
 //! | `cut EDGES` | the same, and new ones are refused | |
 //! | `restore EDGES` | all is well again; connections that have lost something get an RST soon | |
-//! | `processes` | | `process <name> <running\|frozen\|down> <pid or ->` each |
+//! | `processes` | | `process <name> <running\|altered\|frozen\|down> <pid or ->` each |
 //! | `stop NAME` | asked to end, and kept down | |
 //! | `kill NAME` | `kill -9`, and kept down | |
 //! | `start NAME [VARIABLE=VALUE …]` | started again; these variables stay with it until it is next started by hand | |

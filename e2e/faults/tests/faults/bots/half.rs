@@ -1,8 +1,9 @@
-//! A server that breaks off in the middle of an event. That a real one does so at that very place is rare; that a bot loses nothing by
-//! it must not be left to chance.
+//! A server that breaks off in the middle of an event, and one that does not take an answer. That a real one does so at that very place
+//! is rare; that a bot loses nothing by it must not be left to chance.
 
+use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ajet_shared::id::{EventId, UserId};
@@ -15,32 +16,54 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Bot, LOOK_EVERY, PATIENCE, Script};
 use crate::Outcome;
 
-/// What the bot has asked for.
+const OK: &str = "200 OK";
+const UNAUTHORIZED: &str = "401 Unauthorized";
+
+/// What the bot has asked for, and what it will be told.
 #[derive(Debug, Default)]
 struct Asked {
     /// The `Last-Event-ID` of each stream.
     since: Vec<String>,
     /// The keys of its answers.
     keys: Vec<String>,
+    /// How its next answers are taken; later ones are.
+    verdicts: VecDeque<&'static str>,
+    /// Its token was refused.
+    is_over: bool,
 }
 
-/// What each stream brings before it breaks off. The last one does not.
+/// What the streams bring.
+#[derive(Debug)]
+enum Streams {
+    /// One after the other, each of which breaks off. The last one stays open.
+    Broken([String; 3]),
+    /// These blocks, as far as they come after the place of who asks. It stays open.
+    Whole([(&'static str, String); 3]),
+}
+
+/// A server of one bot.
 #[derive(Debug)]
 struct Play {
-    streams: [String; 3],
+    streams: Streams,
     asked: Mutex<Asked>,
+}
+
+/// How a stream begins at a place.
+fn ready(id: &str) -> String {
+    format!("retry: 500\n\nid: {id}\nevent: ready\ndata: {{}}\n\n")
+}
+
+/// Somebody says "ping".
+fn ping(id: &str, event: EventId) -> String {
+    let envelope = json!({
+        "id": event, "v": 1, "type": "message.created", "channel_id": "here", "data": { "body_md": "ping" },
+    });
+    format!("id: {id}\nevent: message.created\ndata: {envelope}\n\n")
 }
 
 impl Play {
     /// The first event comes whole; the second breaks off behind its name, then before its blank line, then comes whole.
-    fn new(first: EventId, second: EventId) -> Self {
-        let ready = |id: &str| format!("retry: 500\n\nid: {id}\nevent: ready\ndata: {{}}\n\n");
-        let ping = |id: &str, event: EventId| {
-            let envelope = json!({
-                "id": event, "v": 1, "type": "message.created", "channel_id": "here", "data": { "body_md": "ping" },
-            });
-            format!("id: {id}\nevent: message.created\ndata: {envelope}\n\n")
-        };
+    fn of_halves(first: EventId, second: EventId) -> Self {
         let (whole, after) = (ping("1.2", first), ping("1.3", second));
         let behind_its_name = after.split("data: ").next().unwrap_or_default();
         let before_its_end = after.trim_end_matches("\n\n");
@@ -49,7 +72,48 @@ impl Play {
             format!("{}{before_its_end}\n", ready("1.2")),
             format!("{}{after}", ready("1.2")),
         ];
-        Self { streams, asked: Mutex::default() }
+        Self { streams: Streams::Broken(streams), asked: Mutex::default() }
+    }
+
+    /// Three events; the answers to them are taken like this.
+    fn of_refusals(events: [EventId; 3], verdicts: &[&'static str]) -> Self {
+        let ids = ["1.2", "1.3", "1.4"];
+        let blocks = [0, 1, 2].map(|n| (ids[n], ping(ids[n], events[n])));
+        let asked = Asked { verdicts: verdicts.iter().copied().collect(), ..Asked::default() };
+        Self { streams: Streams::Whole(blocks), asked: Mutex::new(asked) }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A stream is asked for: what it brings, and whether it stays open.
+    fn events(&self, since: String) -> (String, bool) {
+        let mut asked = self.asked();
+        asked.since.push(since);
+        match &self.streams {
+            Streams::Broken(streams) => {
+                let (number, last) = (asked.since.len(), streams.len());
+                (streams[number.min(last) - 1].clone(), number >= last)
+            }
+            Streams::Whole(blocks) => {
+                let since = asked.since.last().map(String::as_str).unwrap_or_default();
+                let missed = blocks.iter().filter(|(id, _)| *id > since);
+                let missed: String = missed.map(|(_, block)| block.as_str()).collect();
+                (ready(if since.is_empty() { "1.1" } else { since }) + &missed, true)
+            }
+        }
+    }
+
+    /// An answer comes: how it is taken.
+    fn verdict(&self, body: &[u8]) -> anyhow::Result<&'static str> {
+        let posted: Value = serde_json::from_slice(body)?;
+        let key = posted["client_msg_id"].as_str().context("no key")?.to_owned();
+        let mut asked = self.asked();
+        asked.keys.push(key);
+        let verdict = asked.verdicts.pop_front().unwrap_or(OK);
+        asked.is_over |= verdict == UNAUTHORIZED;
+        Ok(verdict)
     }
 
     /// Answers one request, on a connection that is for it alone.
@@ -70,53 +134,84 @@ impl Play {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
         let mut stream = stream.into_inner();
-        if head.starts_with("GET /ws/tui/events ") {
-            let number = {
-                let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-                asked.since.push(since);
-                asked.since.len()
-            };
-            let (kind, last) = ("text/event-stream", self.streams.len());
-            let events = &self.streams[number.min(last) - 1];
-            stream.write_all(response(kind, events).as_bytes()).await?;
-            if number >= last {
-                // Open, until the bot is gone.
+        let is_over = self.asked().is_over;
+        if is_over {
+            stream.write_all(response(UNAUTHORIZED, "application/json", "{}").as_bytes()).await?;
+        } else if head.starts_with("GET /ws/tui/events ") {
+            let (events, stays_open) = self.events(since);
+            stream.write_all(response(OK, "text/event-stream", &events).as_bytes()).await?;
+            if stays_open {
+                // Until the bot is gone.
                 stream.read_to_end(&mut body).await?;
             }
         } else {
-            if head.starts_with("POST /api/channels/here/messages ") {
-                let posted: Value = serde_json::from_slice(&body)?;
-                let key = posted["client_msg_id"].as_str().context("no key")?.to_owned();
-                self.asked.lock().unwrap_or_else(PoisonError::into_inner).keys.push(key);
-            }
-            stream.write_all(response("application/json", "{}").as_bytes()).await?;
+            let is_answer = head.starts_with("POST /api/channels/here/messages ");
+            let status = if is_answer { self.verdict(&body)? } else { OK };
+            stream.write_all(response(status, "application/json", "{}").as_bytes()).await?;
         }
         Ok(())
     }
 }
 
 /// An answer that ends with its connection.
-fn response(kind: &str, body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n{body}")
+fn response(status: &str, kind: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{body}"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_an_event_is_none_and_comes_again() -> Outcome {
     for script in Script::all()? {
-        let language = script.language;
-        let folder =
-            std::env::temp_dir().join(format!("ajet-half-{language}-{}", std::process::id()));
-        std::fs::create_dir(&folder)?;
-        let outcome = through_half_events(script, &folder).await;
-        std::fs::remove_dir_all(&folder)?;
-        outcome.context(language)?;
+        let (first, second) = (EventId::new(), EventId::new());
+        let asked = play("half", script, Play::of_halves(first, second), "1.3", false).await?;
+        ensure!(asked.since == ["", "1.2", "1.2"], "{}: {asked:?}", script.language);
+        let keys = [first, second].map(|event| event.to_string());
+        ensure!(asked.keys == keys, "{}: {asked:?}", script.language);
     }
     Ok(())
 }
 
-async fn through_half_events(script: Script, folder: &Path) -> Outcome {
-    let (first, second) = (EventId::new(), EventId::new());
-    let play = Arc::new(Play::new(first, second));
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_not_taken_is_given_again_and_one_that_was_refused_is_not() -> Outcome {
+    const LATER: [&str; 3] =
+        ["503 Service Unavailable", "429 Too Many Requests", "408 Request Timeout"];
+    let verdicts = [&LATER[..], &[OK, "403 Forbidden", UNAUTHORIZED]].concat();
+    for script in Script::all()? {
+        let events = [EventId::new(), EventId::new(), EventId::new()];
+        let server = Play::of_refusals(events, &verdicts);
+        let asked = play("refused", script, server, "1.3", true).await?;
+        let mut keys = vec![events[0].to_string(); LATER.len() + 1];
+        keys.extend(events[1..].iter().map(ToString::to_string));
+        ensure!(asked.keys == keys, "{}: {asked:?}", script.language);
+    }
+    Ok(())
+}
+
+/// Lets a bot talk to such a server until its place is `last`, and if it `ends` until it has ended, with that place.
+async fn play(
+    name: &str,
+    script: Script,
+    server: Play,
+    last: &str,
+    ends: bool,
+) -> anyhow::Result<Asked> {
+    let language = script.language;
+    let folder =
+        std::env::temp_dir().join(format!("ajet-{name}-{language}-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    let asked = played(script, &folder, Arc::new(server), last, ends).await;
+    std::fs::remove_dir_all(&folder)?;
+    asked.context(language)
+}
+
+async fn played(
+    script: Script,
+    folder: &Path,
+    play: Arc<Play>,
+    last: &str,
+    ends: bool,
+) -> anyhow::Result<Asked> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut bot = Bot {
         id: UserId::new(),
@@ -135,15 +230,16 @@ async fn through_half_events(script: Script, folder: &Path) -> Outcome {
         }
     });
     let begun = Instant::now();
-    while std::fs::read_to_string(bot.place()).unwrap_or_default().trim() != "1.3" {
+    let place = || std::fs::read_to_string(folder.join("last-id")).unwrap_or_default();
+    while place().trim() != last || (ends && !bot.has_ended()?) {
         let said = || std::fs::read_to_string(folder.join("said")).unwrap_or_default();
-        ensure!(begun.elapsed() < PATIENCE, "{:?}; it said: {}", play.asked, said());
+        ensure!(begun.elapsed() < PATIENCE, "{:?}; it said: {}", play.asked(), said());
         tokio::time::sleep(LOOK_EVERY).await;
     }
     server.abort();
-    bot.kill().await?;
-    let asked = play.asked.lock().unwrap_or_else(PoisonError::into_inner);
-    ensure!(asked.since == ["", "1.2", "1.2"], "{asked:?}");
-    ensure!(asked.keys == [first.to_string(), second.to_string()], "{asked:?}");
-    Ok(())
+    if !ends {
+        bot.kill().await?;
+    }
+    ensure!(place().trim() == last, "its place is {}", place());
+    Ok(std::mem::take(&mut *play.asked()))
 }

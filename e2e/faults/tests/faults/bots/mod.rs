@@ -135,6 +135,12 @@ impl Bot {
         Ok(())
     }
 
+    /// It has ended by itself.
+    fn has_ended(&mut self) -> anyhow::Result<bool> {
+        let Some(process) = &mut self.process else { return Ok(true) };
+        Ok(process.try_wait()?.is_some())
+    }
+
     /// `kill -9`, to everything it is made of.
     async fn kill(&mut self) -> anyhow::Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
