@@ -7,6 +7,8 @@ mod events;
 mod frame;
 mod typing;
 
+use std::time::Duration;
+
 use ajet_shared::bus::Bus;
 use ajet_shared::client::ApiClient;
 use ajet_shared::http::{
@@ -35,11 +37,15 @@ struct App {
     hub: Hub<Frames>,
 }
 
+/// How long the api may take to answer.
+const API_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Runs the service until `shutdown`, then lets its streams end over a few seconds.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = ajet_shared::http::bind(config.listen).await.context("AJET_TUI_SM_LISTEN")?;
     let api = ApiClient::new(config.api_upstreams, Some(config.edge_secret.clone()))
-        .context("AJET_API_UPSTREAMS")?;
+        .context("AJET_API_UPSTREAMS")?
+        .with_timeout(API_PATIENCE);
     let bus =
         Bus::connect(config.nats_url.expose(), "ajet-tui-sm").await.context("AJET_NATS_URL")?;
     let health = Health::default();

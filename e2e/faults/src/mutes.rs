@@ -33,10 +33,22 @@ impl Ask {
     /// The request of a person, as bytes on the wire.
     #[must_use]
     pub fn request(self, person: &Person) -> String {
+        self.request_of(
+            person,
+            match self {
+                Self::Events => "/ws/tui/events",
+                Self::Page => "/sse",
+            },
+        )
+    }
+
+    /// The same for a stream at this address: that of a page that shows something.
+    #[must_use]
+    pub fn request_of(self, person: &Person, path: &str) -> String {
         let (host, token) = (person.host.to_str().unwrap_or_default(), person.token.expose());
-        let (path, credentials) = match self {
-            Self::Events => ("/ws/tui/events", format!("authorization: Bearer {token}")),
-            Self::Page => ("/sse", format!("cookie: ajet_session={token}")),
+        let credentials = match self {
+            Self::Events => format!("authorization: Bearer {token}"),
+            Self::Page => format!("cookie: ajet_session={token}"),
         };
         format!(
             "GET {path} HTTP/1.1\r\nhost: {host}\r\n{credentials}\r\naccept: text/event-stream\r\n\r\n"
@@ -49,15 +61,15 @@ impl Ask {
 pub struct Mutes(Vec<TcpStream>);
 
 impl Mutes {
-    /// Opens `count` streams at a gateway, by these people in turn. Each must be answered 200.
+    /// Opens `count` streams at a gateway, by these requests in turn. Each must be answered 200.
     pub async fn open(
         gateway: SocketAddr,
-        people: &[Person],
-        ask: Ask,
+        requests: &[String],
         count: usize,
     ) -> anyhow::Result<Self> {
         let mut mutes = Self::default();
-        for asked in mutes.attempt(gateway, people, ask, count).await {
+        let requests = requests.iter().cycle().take(count).cloned();
+        for asked in mutes.send(gateway, requests).await {
             asked?;
         }
         ensure!(mutes.0.len() == count, "{} of {count} streams", mutes.0.len());
@@ -72,7 +84,15 @@ impl Mutes {
         ask: Ask,
         count: usize,
     ) -> Vec<anyhow::Result<()>> {
-        let requests = people.iter().cycle().take(count).map(|person| ask.request(person));
+        self.send(gateway, people.iter().cycle().take(count).map(|person| ask.request(person)))
+            .await
+    }
+
+    async fn send(
+        &mut self,
+        gateway: SocketAddr,
+        requests: impl Iterator<Item = String>,
+    ) -> Vec<anyhow::Result<()>> {
         let asked = stream::iter(requests).map(|request| async move {
             timeout(PATIENCE, stream_of(gateway, &request)).await.context("no answer in time")?
         });

@@ -223,11 +223,9 @@ async fn the_stream_holds_no_token_and_names_private_channels_to_their_members_o
 
 /// An event of the channel itself is delivered to its members only; a personal one must be to a member.
 fn may_name(subject: &str, payload: &str, channel: &Private) -> bool {
-    match subject.strip_prefix("chat.notifications.") {
-        Some(reader) => reader.parse().is_ok_and(|id: Uuid| channel.members.contains(&id)),
-        None => {
-            let event: serde_json::Value = serde_json::from_str(payload).unwrap();
-            event["channel_id"] == channel.id.to_string()
-        }
+    if let Some(reader) = subject.strip_prefix("chat.notifications.") {
+        return reader.parse().is_ok_and(|id: Uuid| channel.members.contains(&id));
     }
+    let event: serde_json::Value = serde_json::from_str(payload).unwrap();
+    event["channel_id"] == channel.id.to_string()
 }

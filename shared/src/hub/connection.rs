@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ const REVALIDATE_EVERY: (Duration, Duration) = (Duration::from_secs(30), Duratio
 const DOUBT_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(500));
 /// Asking may take this long.
 const REVALIDATE_PATIENCE: Duration = Duration::from_secs(10);
+/// An api that does not answer by then is not busy with it: the place of the question goes to the next one.
+const PLACE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a stream lives, and by how much that varies. Source: delivery-and-security.md section 2.5.
 const AGE_MAX: (Duration, Duration) = (Duration::from_hours(1), Duration::from_mins(10));
 /// Over how long the streams of a process that stops end. Source: delivery-and-security.md section 2.10.
@@ -211,7 +214,7 @@ fn sit<R: Renderer>(
     let mut state = shared.state();
     // Who let the reader in may have looked before the channel was made private, and the event that says so may be lost.
     let guest_of = extra_channel
-        .filter(|channel| !state.is_closed(*channel) && !state.has_lost(*channel, losses));
+        .filter(|channel| !state.is_closed(*channel, losses) && !state.has_lost(*channel, losses));
     if guest_of != extra_channel {
         queue.close(CloseReason::Aged);
     }
@@ -525,8 +528,13 @@ async fn keep<R: Renderer>(
         }) else {
             return;
         };
-        let answer = timeout(REVALIDATE_PATIENCE, revalidate()).await;
+        let mut asking = pin!(timeout(REVALIDATE_PATIENCE, revalidate()));
+        let soon = timeout(PLACE_PATIENCE, &mut asking).await;
         drop(place);
+        let answer = match soon {
+            Ok(answer) => answer,
+            Err(_) => asking.await,
+        };
         let Some(shared) = shared.upgrade() else { return };
         match answer {
             Ok(Ok(reach)) => {

@@ -176,9 +176,13 @@ async fn tell<R: Renderer>(shared: &Arc<Shared<R>>) {
 }
 
 async fn ask<R: Renderer>(shared: &Arc<Shared<R>>, channel: ChannelId, members: MembersFn) {
-    match timeout(ASK_PATIENCE, members(channel)).await {
-        Ok(Ok(members)) => shared.state().rosters.learn(channel, members.into_iter()),
-        _ => shared.state().rosters.give_up(channel),
+    let era = shared.state().era();
+    let answer = timeout(ASK_PATIENCE, members(channel)).await;
+    let mut state = shared.state();
+    match answer {
+        // An answer of before a new epoch may not know of what was lost then.
+        Ok(Ok(members)) if state.era() == era => state.rosters.learn(channel, members.into_iter()),
+        _ => state.rosters.give_up(channel),
     }
 }
 

@@ -377,9 +377,11 @@ impl<R: Renderer> Pump<R> {
     fn release_held(&mut self) {
         while let Some(next) = self.held.front() {
             let place = next.place;
+            // What is missing before one that everybody knows of was committed before it, and is as old.
+            let is_old = matches!(next.content, Content::Old);
             match place.map(|(channel, seq)| self.sequences.order(channel, seq)) {
                 // Before the first readers there is nobody whom a gap could hurt; those who come back from before it draw anew.
-                Some(Order::Missing(missing)) if self.shared.is_caught_up() => {
+                Some(Order::Missing(missing)) if self.shared.is_caught_up() && !is_old => {
                     let Some((channel, _)) = place else { return };
                     let deadline = Instant::now() + self.gap_patience;
                     let gap = Gap { channel, missing, deadline };
@@ -396,7 +398,7 @@ impl<R: Renderer> Pump<R> {
                 }
                 order @ (Some(Order::Next | Order::Missing(_)) | None) => {
                     let Some(next) = self.held.pop_front() else { return };
-                    let is_hole = matches!(order, Some(Order::Missing(_)));
+                    let is_hole = matches!(order, Some(Order::Missing(_))) && !is_old;
                     if let Some((channel, seq)) = place {
                         if is_hole {
                             self.shared.state().note_hole(channel);

@@ -122,6 +122,8 @@ pub(super) struct Seat<R: Renderer> {
 pub struct Losses {
     era: u64,
     holes_ever: u64,
+    /// Where the stream was followed to.
+    at: u64,
 }
 
 /// What handing out an event came to.
@@ -415,8 +417,8 @@ impl<R: Renderer> State<R> {
         person.and_then(|person| person.changed_at).is_some_and(|at| cursor <= at)
     }
 
-    /// The newest that is known of a channel is that it is private. Whoever looked before may take it for public still.
-    pub(super) fn is_closed(&self, channel: ChannelId) -> bool {
+    /// The newest that came of a channel since then is that it is private. Whoever looked then may take it for public still.
+    pub(super) fn is_closed(&self, channel: ChannelId, since: Losses) -> bool {
         let visibility = |delivery: &Arc<Delivery<R>>| match &delivery.envelope.event {
             Event::ChannelUpdated(change) if change.channel.id == channel => {
                 Some((delivery.envelope.seq, change.channel.visibility))
@@ -424,14 +426,14 @@ impl<R: Renderer> State<R> {
             _ => None,
         };
         // By their places in the channel: one that was handed out early may be newer than the ring, and one in the ring have come late.
-        let updates = self.ring.after(0).chain(&self.early).filter_map(visibility);
+        let updates = self.ring.after(since.at).chain(&self.early).filter_map(visibility);
         let newest = updates.max_by_key(|(seq, _)| *seq);
         newest.is_some_and(|(_, visibility)| visibility == Visibility::Private)
     }
 
     /// What has been lost up to now.
     pub(super) fn losses(&self) -> Losses {
-        Losses { era: self.era, holes_ever: self.holes_ever }
+        Losses { era: self.era, holes_ever: self.holes_ever, at: self.position.seq }
     }
 
     /// Something was lost since that may have made this channel private.

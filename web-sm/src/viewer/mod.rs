@@ -286,8 +286,21 @@ impl Viewer {
         let (Some(id), Some(seq)) = (envelope.channel_id, envelope.seq) else {
             return self.speaks_for(position);
         };
-        // Of a channel that the reader is not in only that it comes in matters; where it has left since, that follows.
-        self.place_mut(id).is_some_and(|view| seq <= view.channel.last_seq)
+        // Of a channel that the reader is not in only that it comes in matters; where it has left since, that follows. And what brings
+        // it in is known once the lists have it: the channel on show was read by itself, and may be newer.
+        let view =
+            if self.comes_in(&envelope.event) { self.view_mut(id) } else { self.place_mut(id) };
+        view.is_some_and(|view| seq <= view.channel.last_seq)
+    }
+
+    /// The event brings the reader into a channel.
+    fn comes_in(&self, event: &Event) -> bool {
+        let me = self.world.me.id;
+        match event {
+            Event::MemberJoined(change) => change.user_id == me,
+            Event::ChannelCreated(change) => change.member_ids.contains(&me),
+            _ => false,
+        }
     }
 
     fn created(

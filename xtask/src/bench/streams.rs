@@ -282,11 +282,10 @@ mod tests {
 
     #[test]
     fn the_kernel_counts_what_we_do() {
-        let before = processor_time(std::process::id()).unwrap();
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_millis(100) {
-            std::hint::black_box(0);
+        let (before, begun) = (processor_time(std::process::id()).unwrap(), Instant::now());
+        // As often as it takes on a machine that has little time for us.
+        while processor_time(std::process::id()).unwrap() == before {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it counts nothing");
         }
-        assert!(processor_time(std::process::id()).unwrap() > before);
     }
 }

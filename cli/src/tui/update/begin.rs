@@ -86,7 +86,8 @@ fn keep_open(model: &mut Model, entry: ChannelEntry) {
     }
 }
 
-/// What the synchronisation does not bring. People are read once, and again where that is few calls: events keep them current.
+/// What the synchronisation does not bring. People are read once, and again where that is few calls: events keep them current, and whoever
+/// came while none did comes with what they write.
 fn ask_about(model: &mut Model, communities: &[CommunityId]) {
     let few = model.people.len() <= FEW_PEOPLE;
     for id in communities {

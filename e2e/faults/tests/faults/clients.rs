@@ -200,8 +200,15 @@ async fn f25_a_thousand_clients_never_read() -> Outcome {
     let streams = streams_of(&scene.stack).await?;
     let before = overflows(&scene.stack).await?;
     let memory = Memory::watch(&scene.stack)?;
-    let pages = Mutes::open(gateway, deaf, Ask::Page, CLIENTS / 2).await?;
-    let events = Mutes::open(gateway, deaf, Ask::Events, CLIENTS / 2).await?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let (mut at_pages, mut at_events) = (Vec::new(), Vec::new());
+    for person in deaf {
+        let path = format!("/c/faults/channels/{}", town.names[0]);
+        at_pages.push(Ask::Page.request_of(person, &person.page_stream(&http, &path).await?));
+        at_events.push(Ask::Events.request(person));
+    }
+    let pages = Mutes::open(gateway, &at_pages, CLIENTS / 2).await?;
+    let events = Mutes::open(gateway, &at_events, CLIENTS / 2).await?;
     ensure!(pages.count() + events.count() == CLIENTS, "some are missing");
     let opened = memory.grown();
     // Before the first of them is let go.

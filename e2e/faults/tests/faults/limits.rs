@@ -170,7 +170,8 @@ async fn short_session_manager(scene: &mut Scene, people: &[Person]) -> anyhow::
     let before = scene.stack.metric(&url, "hub_connections").await?;
     let mut more = Mutes::default();
     while scene.stack.metric(&url, "hub_connections").await? <= before {
-        for asked in more.attempt(gateway, people, Ask::Page, 2).await {
+        // Everybody: the streams of some have their home here.
+        for asked in more.attempt(gateway, people, Ask::Page, people.len()).await {
             asked.context("the limit is lifted")?;
         }
         ensure!(
@@ -224,7 +225,8 @@ async fn short_gateway(
     }
     drop(limit);
     let lifted = Instant::now();
-    let more = Mutes::open(gateway, people, Ask::Events, 40).await;
+    let requests: Vec<_> = people.iter().map(|person| Ask::Events.request(person)).collect();
+    let more = Mutes::open(gateway, &requests, 40).await;
     let more = more.context("the limit is lifted, and all get a stream")?;
     scene.within(
         "40 further ones are served after the limit is lifted",

@@ -148,12 +148,16 @@ fn an_answer_from_before_everything_began_anew_undoes_no_kick() {
 fn a_channel_that_was_made_private_lately_takes_no_guests() {
     let mut world = World::new();
     let (community, room) = (CommunityId::new(), ChannelId::new());
-    assert!(!world.state.is_closed(room));
+    let looked = world.state.losses();
+    assert!(!world.state.is_closed(room, looked));
     for visibility in [Visibility::Private, Visibility::Public] {
         let channel = channel(room, Some(community), visibility);
         let change = ChannelChanged { channel, member_ids: vec![] };
         world.happen(Scope::Channel(Some(community), room), Event::ChannelUpdated(change));
-        assert_eq!(world.state.is_closed(room), visibility == Visibility::Private);
+        let is_private = visibility == Visibility::Private;
+        assert_eq!(world.state.is_closed(room, looked), is_private);
+        let looks_now = world.state.losses();
+        assert!(!world.state.is_closed(room, looks_now), "whoever looks now knows");
     }
 }
 
@@ -163,7 +167,7 @@ fn the_newest_word_about_a_channel_is_the_last_in_the_channel() {
     for early_is_newer in [false, true] {
         let mut world = World::new();
         let (community, room) = (CommunityId::new(), ChannelId::new());
-        let scope = Scope::Channel(Some(community), room);
+        let (scope, looked) = (Scope::Channel(Some(community), room), world.state.losses());
         let turned = |world: &World, visibility, seq| {
             let channel = channel(room, Some(community), visibility);
             let change = ChannelChanged { channel, member_ids: vec![] };
@@ -176,7 +180,7 @@ fn the_newest_word_about_a_channel_is_the_last_in_the_channel() {
         let opening = turned(&world, Visibility::Public, if early_is_newer { 3 } else { 1 });
         world.state.hand_out(closing, Instant::now());
         world.state.hand_out_early(opening);
-        assert_eq!(world.state.is_closed(room), !early_is_newer);
+        assert_eq!(world.state.is_closed(room, looked), !early_is_newer);
     }
 }
 
