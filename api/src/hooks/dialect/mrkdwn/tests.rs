@@ -151,7 +151,7 @@ fn bombs_are_cheap_and_harmless() {
         let text = piece.repeat(long / piece.len());
         let before = own_time();
         let markdown = mrkdwn(&text, Flavour::RocketChat);
-        assert!((own_time() - before).as_secs() < 5, "{piece}");
+        assert!(own_time().saturating_sub(before).as_secs() < 5, "{piece}");
         assert!(!markdown.is_empty());
     }
     for text in ["<javascript:alert(1)|x>", "<https://a.b\"onclick=x|x>", "<img src=x onerror=y>"] {
