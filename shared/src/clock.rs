@@ -26,13 +26,13 @@ fn shifted(now: OffsetDateTime) -> OffsetDateTime {
     now + skew::offset()
 }
 
-/// As it is: only debug builds can have a wrong clock.
+/// As it is: only builds with debug assertions (profiles `dev` and `checked`) can have a wrong clock.
 #[cfg(not(debug_assertions))]
 const fn shifted(now: OffsetDateTime) -> OffsetDateTime {
     now
 }
 
-/// A wrong clock for fault tests: `AJET_CLOCK_OFFSET` seconds, also below 0, in debug builds. `AJET_CLOCK_OFFSET=@FILE` is a clock that
+/// A wrong clock for fault tests: `AJET_CLOCK_OFFSET` seconds, also below 0. `AJET_CLOCK_OFFSET=@FILE` is a clock that
 /// jumps: the file holds the seconds, and is read whenever the time is.
 #[cfg(debug_assertions)]
 mod skew {

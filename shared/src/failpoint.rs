@@ -1,4 +1,5 @@
-//! Points at which a fault test lets a process die, in debug builds only; a release build has none of this.
+//! Points at which a fault test lets a process die, in builds with debug assertions only (profiles `dev` and `checked`); a release build has
+//! none of this.
 //!
 //! `AJET_FAILPOINT=<name>:<nth>` ends the process with SIGABRT, without any cleaning up, when it comes to that point for the nth time.
 

@@ -63,7 +63,7 @@ pub(crate) struct WithStackOptions {
     #[arg(long, value_enum, default_value_t = Limits::Relaxed)]
     pub(crate) limits: Limits,
     /// Use the release build of the services.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_build")]
     pub(crate) release: bool,
     /// The programs are built already, beside this one: run them as they are.
     #[arg(long)]
@@ -144,7 +144,7 @@ pub(crate) struct FaultOptions {
     /// Only this row of the matrix (F12, f12 or 12); may be given several times.
     #[arg(long, value_name = "F12", value_parser = fault_number)]
     pub(crate) only: Vec<u8>,
-    /// In full length, what chance has a part in with every seed; of all rows, the results become docs/reliability.md.
+    /// In full length and with optimized programs, what chance has a part in with every seed; the results become docs/reliability.md.
     #[arg(long)]
     pub(crate) long: bool,
 }

@@ -61,10 +61,13 @@ pub(crate) async fn run(options: &WithStackOptions) -> anyhow::Result<ExitCode> 
 /// xtask, so that services inside the process are release builds too.
 async fn programs(options: &WithStackOptions) -> anyhow::Result<PathBuf> {
     let own = paths::bin_dir()?;
+    if options.no_build {
+        return Ok(own);
+    }
     let profile = if options.release { "release" } else { "debug" };
     let wanted = own.parent().context("the target folder")?.join(profile);
     let is_own = own == wanted;
-    if !options.no_build && (options.separate || !is_own) {
+    if options.separate || !is_own {
         let step =
             Step::announced("build", format_args!("cargo build --workspace --bins ({profile})"));
         let mut cargo = tokio::process::Command::new(paths::cargo());

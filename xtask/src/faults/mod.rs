@@ -34,6 +34,9 @@ use crate::{install, paths, process, ui};
 /// Where runs leave what they say, below the checkout.
 const FOLDER: &str = "target/faults";
 
+/// The profile that a short run builds by, and one in full length, which measures and so has to be as fast as what people run.
+const PROFILES: (&str, &str) = ("dev", "checked");
+
 /// What came of the runs so far.
 type Outcomes = Mutex<Vec<Outcome>>;
 
@@ -44,8 +47,9 @@ pub(crate) async fn run(options: &FaultOptions) -> anyhow::Result<ExitCode> {
     let seeds = plan::seeds(&options.seeds, options.long);
     let stages = plan::stages(&options.only, &seeds, options.long);
     let outcomes = Outcomes::default();
+    let profile = if options.long { PROFILES.1 } else { PROFILES.0 };
     let interrupted = tokio::select! {
-        ended = all(&stages, &outcomes) => {
+        ended = all(&stages, profile, &outcomes) => {
             ended?;
             None
         }
@@ -106,7 +110,7 @@ fn write_report(
 }
 
 /// Builds, then runs the stages one after the other, in each the lanes beside each other.
-async fn all(stages: &[Stage], outcomes: &Outcomes) -> anyhow::Result<()> {
+async fn all(stages: &[Stage], profile: &str, outcomes: &Outcomes) -> anyhow::Result<()> {
     install::postgres().await?;
     install::nats().await?;
     if stages.iter().flatten().flatten().any(|task| task.fault.home == Home::Browser) {
@@ -114,7 +118,7 @@ async fn all(stages: &[Stage], outcomes: &Outcomes) -> anyhow::Result<()> {
     }
     let folder = paths::root().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let programs = Programs::build(&folder).await?;
+    let programs = Programs::build(&folder, profile).await?;
     for lanes in stages {
         join_all(lanes.iter().map(|tasks| lane(tasks, &programs, &folder, outcomes))).await;
     }

@@ -35,20 +35,18 @@ struct Target {
 }
 
 impl Programs {
-    /// Builds the services and the tests, and copies them to a folder inside `parent`.
-    pub(super) async fn build(parent: &Path) -> anyhow::Result<Self> {
-        let step = Step::announced("build", "the services and the fault tests");
-        let services = build(&["build", "--workspace", "--bins"]).await?;
-        let tests = ["test", "--workspace", "--test", "faults", "--test", "wire", "--no-run"];
-        let tests = build(&tests).await?;
+    /// Builds the services and the tests by a profile of cargo, and copies them to a folder inside `parent`.
+    pub(super) async fn build(parent: &Path, profile: &str) -> anyhow::Result<Self> {
+        let step =
+            Step::announced("build", format_args!("the services and the fault tests ({profile})"));
+        let services = build(&["build", "--profile", profile, "--workspace", "--bins"]).await?;
+        let tests = ["--workspace", "--test", "faults", "--test", "wire", "--no-run"];
+        let tests = build(&[&["test", "--profile", profile], &tests[..]].concat()).await?;
         let folder = tempfile::Builder::new().prefix("programs-").tempdir_in(parent)?;
-        // The name by which a stack knows that these are debug builds.
-        let copies = folder.path().join("debug");
-        fs::create_dir(&copies)?;
         let mut wire_folder = None;
         for Built { target, executable, manifest_path } in services.into_iter().chain(tests) {
             let Some(executable) = executable else { continue };
-            fs::copy(&executable, copies.join(&target.name))
+            fs::copy(&executable, folder.path().join(&target.name))
                 .with_context(|| executable.display().to_string())?;
             if target.name == "wire" {
                 wire_folder = manifest_path.parent().map(Path::to_owned);
@@ -61,7 +59,7 @@ impl Programs {
 
     /// One of them.
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("debug").join(name)
+        self.folder.path().join(name)
     }
 }
 

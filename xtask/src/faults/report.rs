@@ -46,7 +46,7 @@ fn the_run(facts: &Facts) -> String {
     let again: Vec<String> = seeds.iter().map(|seed| format!("--seed {seed}")).collect();
     format!(
         "## The run\n\n\
-         {}, commit {}, {}. Debug builds, rate limits relaxed, everything else as it is in production; readers, writers and all services \
+         {}, commit {}, {}. Release builds with failpoints and clocks that can be wrong, rate limits relaxed, everything else as it is in production; readers, writers and all services \
          share the machine. It took {}. Seeds {}: `cargo xtask faults --long {}` draws the same again.\n",
         facts.date,
         facts.commit,
@@ -254,7 +254,7 @@ mod tests {
         let expected = "
 ## The run
 
-20 November 2026, commit 0123456789, 2 cores (Fast), 8.0 GiB of memory, Linux 6.1. Debug builds, rate limits relaxed, everything else as it is in production; readers, writers and all services share the machine. It took 48 min 10 s. Seeds 7, 8: `cargo xtask faults --long --seed 7 --seed 8` draws the same again.
+20 November 2026, commit 0123456789, 2 cores (Fast), 8.0 GiB of memory, Linux 6.1. Release builds with failpoints and clocks that can be wrong, rate limits relaxed, everything else as it is in production; readers, writers and all services share the machine. It took 48 min 10 s. Seeds 7, 8: `cargo xtask faults --long --seed 7 --seed 8` draws the same again.
 
 ## What came of it
 

@@ -178,7 +178,10 @@ async fn away(scene: &mut Scene) -> Outcome {
     scene.number("events that waited", backlog);
     scene.within("up to 9,000 of them out", drained.took, DRAINED_WITHIN)?;
     scene.within("9,000 at that pace", drained.whole(), DRAINED_WITHIN)?;
-    scene.number("posting meanwhile, p99", format!("{:?}", ended.answered(gone, back, 0.99)));
+    scene.number(
+        "posting meanwhile, p99",
+        format!("{} ms", ended.answered(gone, back, 0.99).as_millis()),
+    );
     scene.number("resyncs of a reader at most", ended.most_resyncs());
     scene.exactly("seen or stored twice", ended.findings().doubled.len(), 0)?;
     ended.flawless()?;

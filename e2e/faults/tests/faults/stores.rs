@@ -107,7 +107,11 @@ async fn f09_a_store_deleted_after_a_quiet_day_is_no_first_start() -> Outcome {
     let took = books.reaches_epoch(before.epoch + 1, DELETED).await?;
     scene.within("a new epoch", took, DELETED)?;
     let bus = up(&books).await?;
-    scene.exactly("events published again", bus.stream_state().await?.last_seq, 0)?;
+    scene.exactly(
+        "events older than a day that were published again",
+        bus.stream_state().await?.last_seq,
+        0,
+    )?;
     let begun = Instant::now();
     let load = watch.write(&town, shape);
     books.drained(PATIENCE).await?;
