@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::arrivals::Arrival;
 use super::delivery::Scope;
-use super::queue::{Item, Next, Queue};
+use super::queue::{self, Item, Next, Queue};
 use super::replay::{self, Resume};
 use super::sessions::Token;
 use super::shared::Shared;
@@ -367,8 +367,13 @@ async fn read_stream<R: Renderer>(
         }
         let mut events = shared.bus.replay(cursor.seq + 1, end.seq).await.ok()?;
         let mut batch: Vec<(u64, Scope, crate::events::Envelope, usize)> = Vec::new();
+        let mut bytes = 0;
         while let Some(event) = futures::StreamExt::next(&mut events).await {
             let event = event.ok()?;
+            bytes += event.payload.len();
+            if bytes > replay::READ_BYTES_MAX {
+                return None;
+            }
             if let Some((scope, envelope)) = replay::decode(&event)
                 && !replay::is_old_news(&event, &envelope.event)
             {
@@ -380,10 +385,17 @@ async fn read_stream<R: Renderer>(
     let batch = timeout(REPLAY_PATIENCE, read).await.ok()??;
     let mut state = shared.state();
     let access = state.access(reader)?;
-    let visible = batch.into_iter().filter(|(_, scope, envelope, _)| {
-        access.sees(reader, *scope, &envelope.event, extra_channel)
-    });
-    let deliveries = visible.map(|(seq, scope, envelope, size_bytes)| {
+    let visible: Vec<_> = batch
+        .into_iter()
+        .filter(|(_, scope, envelope, _)| {
+            access.sees(reader, *scope, &envelope.event, extra_channel)
+        })
+        .collect();
+    // Unlike what is in memory, this is the reader's alone.
+    if visible.iter().map(|(.., size_bytes)| size_bytes).sum::<usize>() > queue::BYTES_MAX {
+        return None;
+    }
+    let deliveries = visible.into_iter().map(|(seq, scope, envelope, size_bytes)| {
         let position = Position { epoch: end.epoch, seq };
         Arc::new(Delivery::new(shared.renderer.clone(), position, scope, envelope, size_bytes))
     });

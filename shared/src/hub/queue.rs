@@ -133,7 +133,9 @@ impl<R: Renderer> Queue<R> {
         inner.held = false;
         inner.items.retain(|item| match item {
             Item::Event(delivery) => may_see(delivery),
-            Item::Typing(_) | Item::Presence(_) => true,
+            // Whether it may still be heard cannot be told, and whoever types says so again.
+            Item::Typing(_) => false,
+            Item::Presence(_) => true,
         });
         inner.bytes = inner.items.iter().map(Item::size_bytes).sum();
         drop(inner);

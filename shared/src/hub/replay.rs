@@ -17,6 +17,8 @@ use crate::position::Position;
 pub(super) const EVENTS_MAX: usize = 500;
 /// Events that are read from the stream for one replay. Source: delivery-and-security.md section 2.6.
 pub(super) const FROM_STREAM_MAX: u64 = 2_000;
+/// Bytes that are read from the stream for one replay, of which the reader sees a part.
+pub(super) const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Replays from the stream at once in this process. Source: delivery-and-security.md section 2.6.
 pub(super) const AT_ONCE_MAX: usize = 8;
 

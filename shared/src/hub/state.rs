@@ -524,11 +524,12 @@ impl<R: Renderer> State<R> {
 }
 
 /// Whether a page shows something else than what is so after these changes: it gained a channel of which something was handed out
-/// `since`, or lost a place.
+/// `since`, or may have been where that is forgotten, or it lost a place.
 fn missed<R: Renderer>(ring: &Ring<R>, changes: &[Change], since: u64) -> bool {
     changes.iter().any(|change| match change {
         Change::Entered(Place::Channel(channel)) => {
-            ring.after(since).any(|delivery| delivery.envelope.channel_id == Some(*channel))
+            since < ring.floor()
+                || ring.after(since).any(|delivery| delivery.envelope.channel_id == Some(*channel))
         }
         Change::Entered(Place::Community(_)) => false,
         Change::Left(_) => true,

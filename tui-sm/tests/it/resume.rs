@@ -104,6 +104,20 @@ async fn what_left_the_memory_is_read_from_the_stream_without_what_was_deleted()
 }
 
 #[tokio::test]
+async fn a_replay_from_the_stream_is_no_larger_than_what_may_wait() {
+    let mut world = World::start().await;
+    let (room, noise) = (ChannelId::new(), ChannelId::new());
+    let ada = world.person("ada", &[room]);
+    let seen = world.write(room, ada, "one").await;
+    let long = "x".repeat(60_000);
+    for channel in [vec![room; 18], vec![noise; 320]].concat() {
+        world.write(channel, ada, &long).await;
+    }
+    let stream = world.stream("ada", "", Some(seen)).await;
+    assert_eq!(resynced(stream).await.0, "window");
+}
+
+#[tokio::test]
 async fn a_cursor_that_cannot_be_honoured_is_answered_by_one_resync() {
     let mut world = World::start().await;
     let room = ChannelId::new();

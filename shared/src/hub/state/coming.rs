@@ -132,6 +132,8 @@ impl<R: Renderer> State<R> {
             if person.seats.is_empty() { person.access.places().collect() } else { Vec::new() };
         if person.held.is_some() {
             seat.queue.hold();
+            // The one who was asked for the others may be gone before the answer.
+            seat.doubt.notify_one();
         }
         person.seats.push(seat);
         for place in places {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 
@@ -10,6 +10,7 @@ use super::world::{World, channel, drain, member, sync};
 use crate::channel::Visibility;
 use crate::events::{ChannelChanged, Event, MemberScope};
 use crate::hub::delivery::Scope;
+use crate::hub::queue::Item;
 use crate::hub::replay::in_order;
 use crate::hub::{CloseReason, Delivery, ResyncReason};
 use crate::id::{ChannelId, CommunityId, UserId};
@@ -208,6 +209,51 @@ fn what_came_between_a_join_and_its_belief_is_not_lost() {
         world.release(ada);
         assert_eq!(drain(&queue), ["membership"]);
     }
+}
+
+/// The same, but the api was away so long that what came is remembered no more.
+#[test]
+fn a_past_that_is_forgotten_may_have_held_anything() {
+    let mut world = World::new();
+    let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+    let queue = world.sit(&sync(ada, world.state.position, &HashMap::new(), &[]), None, None);
+    let join = Event::MemberJoined(member(MemberScope::Channel, ada));
+    world.happen(Scope::Channel(Some(community), room), join);
+    world.write(Some(community), room);
+    world.state.expire(Instant::now() + Duration::from_mins(11));
+    let places = HashMap::from([(community, vec![room])]);
+    let answer = sync(ada, world.state.position, &places, &[]);
+    world.state.reconcile(ada, &answer, world.state.era());
+    world.release(ada);
+    assert_eq!(drain(&queue), ["membership"]);
+}
+
+#[test]
+fn who_comes_while_a_person_is_in_doubt_asks_as_well() {
+    let mut world = World::new();
+    let (community, ada) = (CommunityId::new(), UserId::new());
+    world.sit(&sync(ada, world.state.position, &HashMap::new(), &[]), None, None);
+    let join = Event::MemberJoined(member(MemberScope::Community, ada));
+    world.happen(Scope::Community(community), join);
+    let places = HashMap::from([(community, vec![])]);
+    world.sit(&sync(ada, world.state.position, &places, &[]), None, None);
+    let asked = world.doubts.iter().map(|doubt| doubt.notified().now_or_never());
+    assert_eq!(asked.collect::<Vec<_>>(), [Some(()); 2], "the first may go before its answer");
+}
+
+#[test]
+fn who_types_is_not_told_after_a_doubt() {
+    let mut world = World::new();
+    let (community, room, ada) = (CommunityId::new(), ChannelId::new(), UserId::new());
+    let places = HashMap::from([(community, vec![room])]);
+    let queue = world.sit(&sync(ada, world.state.position, &places, &[]), None, None);
+    queue.hold();
+    let scope = Scope::Channel(Some(community), room);
+    let said = world.delivery(scope, World::message(room));
+    queue.push(Item::Typing(Arc::new(said.envelope.clone())));
+    queue.push(Item::Event(said));
+    queue.release(|_| true);
+    assert_eq!(drain(&queue), ["message"], "whether it is still theirs was not asked");
 }
 
 #[test]
