@@ -112,8 +112,6 @@ impl Viewer {
     /// The page was drawn anew from this world.
     pub(crate) fn redrawn(&mut self, world: World, start: Start) {
         *self = Self::new(world, start);
-        // The stream stands a little before what was read just now.
-        self.upsert = true;
     }
 
     /// What the page knows at its end, when it has heard everything up to `heard`; none if that is of another time than what it was drawn

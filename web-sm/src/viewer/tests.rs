@@ -92,6 +92,20 @@ fn after_a_break_rows_are_put_in_place_of_themselves() {
 }
 
 #[test]
+fn what_a_page_drawn_anew_shows_is_not_drawn_again() {
+    let (lena, mara) = (author("Lena"), author("Mara"));
+    let mut stream = Stream::new(world(&["general"]), Start { seen: 10, ..Start::default() });
+    stream.post(&lena, 0, 11);
+    // While the page is read, Mara's message is written: it is on the page, and then comes from the stream as well.
+    let world = world(&["general"]);
+    let post = message(&mara, &world.sync.communities[0].channels[0], 12, "hello");
+    let tail = Some(Tail::of(&post));
+    stream.viewer.redrawn(world, Start { tail, seen: 12, ..Start::default() });
+    let (_, text) = stream.post(&mara, 0, 12);
+    assert!(!text.contains("#messages"), "Mara's words would stand under Lena's name: {text}");
+}
+
+#[test]
 fn my_own_message_takes_the_place_of_the_waiting_one() {
     let mut stream = Stream::new(world(&["general"]), Start { seen: 10, ..Start::default() });
     let me = stream.viewer.world.me.clone();

@@ -306,8 +306,11 @@ pub(super) fn read_state(model: &mut Model, state: ReadState) {
         if state.last_read_seq < entry.view.last_read_seq {
             return;
         }
-        entry.view.last_read_seq = state.last_read_seq;
-        entry.view.unread = state.unread;
+        // A mark that is where it was has read nothing: what is unread may have come since.
+        if state.last_read_seq > entry.view.last_read_seq {
+            entry.view.last_read_seq = state.last_read_seq;
+            entry.view.unread = state.unread;
+        }
         entry.view.mentions = state.mentions;
         entry.view.notify_level = state.notify_level.unwrap_or(entry.view.notify_level);
     }

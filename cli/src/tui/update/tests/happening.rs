@@ -61,6 +61,24 @@ fn unread_messages_count_once_whatever_is_replayed() {
 }
 
 #[test]
+fn a_mark_that_has_not_moved_has_read_nothing() {
+    let mut scene = Scene::new();
+    let read = ReadState {
+        channel_id: scene.api,
+        last_read_seq: 99,
+        unread: 0,
+        mentions: 0,
+        notify_level: None,
+    };
+    scene.happen(scene.api, Wire::ReadUpdated(read));
+    // What was read from the server knows of it, and of a message since; then the stream tells the same once more.
+    let entry = scene.model.channels.get_mut(&scene.api).unwrap();
+    entry.view.unread = 1;
+    scene.happen(scene.api, Wire::ReadUpdated(read));
+    assert_eq!(scene.model.channels[&scene.api].view.unread, 1);
+}
+
+#[test]
 fn what_is_seen_is_marked_read_once_and_only_while_somebody_looks() {
     let mut scene = Scene::new();
     scene.give(Event::Focus(false));
