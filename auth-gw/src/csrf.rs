@@ -1,5 +1,6 @@
 //! Requests that a browser sends by itself must come from our own page (delivery-and-security.md section 3.4).
 
+use ajet_shared::id::UserId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
@@ -11,6 +12,8 @@ use crate::visit::Visit;
 
 /// Asks for the header that only a script of our own page can set.
 const HEADER: &str = "x-ajet-csrf";
+/// Whose page it is that asks.
+const USER_HEADER: &str = "x-ajet-user";
 const NONCE_BYTES: usize = 16;
 
 /// The request comes from a page of this site.
@@ -35,6 +38,15 @@ pub(crate) fn not_cross_origin(visit: &Visit, public_origin: &str) -> Result<(),
 /// The request has a header that another site cannot make a browser send without asking first.
 pub(crate) fn has_header(visit: &Visit) -> bool {
     visit.header(HEADER) == Some("1") || visit.is_datastar
+}
+
+/// The request comes from a page of this person, as far as it says whose it is. A page can outlive its session, and what one has written there
+/// must not be said by who signed in next in the same browser.
+pub(crate) fn is_page_of(visit: &Visit, user_id: UserId) -> bool {
+    visit
+        .headers
+        .get(USER_HEADER)
+        .is_none_or(|said| said.as_bytes() == user_id.to_string().as_bytes())
 }
 
 /// The hidden token of a form, bound to the session: only who knows the session's token can make one.

@@ -27,7 +27,9 @@ use crate::policy::Policy;
 use crate::route::{Route, Service, is_asset, is_stream, loggable, policies};
 use crate::upstream::{ForwardError, Upstreams, client};
 use crate::visit::{Caller, Credentials, Visit, wants_page};
-use crate::{address, edge, forms, hook, invite, setup, sign_in, sign_out, stranger, terminal};
+use crate::{
+    address, csrf, edge, forms, hook, invite, setup, sign_in, sign_out, stranger, terminal,
+};
 
 /// A page that may not have another stream waits for this long.
 const STREAM_RETRY_MS: u32 = 30_000;
@@ -320,6 +322,10 @@ impl Gateway {
             }
             return answer;
         };
+        if caller.by_cookie() && !csrf::is_page_of(visit, caller.user_id()) {
+            // Only that page is over; the session goes on in its own.
+            return stranger::turn_away(visit, service);
+        }
         if caller.by_cookie() && !matches!(visit.method, Method::GET | Method::HEAD) {
             self.require_own_script(visit, &caller).await?;
         }

@@ -175,6 +175,24 @@ story('two tabs of one person send what waits once and in order', async () => {
   await second.close();
 });
 
+story('what another tab could not send says so where it was written', async () => {
+  const second = await ada.context.newPage();
+  await second.goto(new URL('/activity', ada.home).href);
+  await ada.live(second);
+  ada.expectProblems(/status of 403/);
+  await ada.page.route('**/messages', (route) => route.abort());
+  await second.route('**/messages', (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ detail: 'You are muted here' }) }));
+  await adas.send('refused in another tab');
+  const row = adas.row('refused in another tab');
+  await row.filter({ hasText: 'Waiting for the connection' }).waitFor();
+  await second.evaluate(() => dispatchEvent(new Event('online')));
+  await row.filter({ hasText: 'Not sent. You are muted here.' }).waitFor();
+  await row.getByRole('button', { name: 'Delete' }).click();
+  await row.waitFor({ state: 'detached' });
+  await ada.page.unroute('**/messages');
+  await second.close();
+});
+
 story('a tab that is closed in the middle of a send has not said it twice', async () => {
   const ids = [];
   await ada.context.route('**/messages', async (route) => {

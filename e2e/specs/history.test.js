@@ -92,3 +92,23 @@ story('a link to an old message opens around it', async () => {
   assert.ok(texts.includes('line 019') && texts.includes('line 021'));
   await page.close();
 });
+
+story('who reads old messages still does when the page was drawn anew', async () => {
+  await ada.page.goto(new URL(w.path(channel), ada.home).href);
+  await adas.ready();
+  const read = adas.row('line 020');
+  await until('line 020 is there', async () => {
+    await scroll(-1e6);
+    return (await read.count()) === 1;
+  });
+  await read.evaluate((row) => row.scrollIntoView({ block: 'start' }));
+  // A place that the server cannot know makes it draw everything anew.
+  await ada.page.route('**/sse?*', async (route) => route.continue({ headers: { ...(await route.request().allHeaders()), 'last-event-id': '9999.1' } }).catch(() => {}), { times: 1 });
+  const led = ada.page.waitForURL(/\/m\//);
+  await ada.page.evaluate(() => dispatchEvent(new Event('online')));
+  await led;
+  await adas.ready();
+  await read.waitFor();
+  const [row, view] = [await read.boundingBox(), await ada.page.locator('#message-scroll').boundingBox()];
+  assert.ok(row.y + row.height > view.y && row.y < view.y + view.height, 'line 020 is on the screen');
+});

@@ -171,3 +171,66 @@ story('over HTTP/2 a hidden page stays live, and its stream is mended while it i
   assert.equal(streams.length, 0);
   await eve.context.close();
 });
+
+story('the page of one who is signed out neither hears nor says anything as who signed in next', async () => {
+  const eve = await w.newcomer('eve');
+  eve.expectProblems(/status of 401|net::ERR_|network error|Failed to fetch/);
+  await (await eve.api()).post(`channels/${channel.id}/join`);
+  const eves = await Conversation.open(eve, w.path(channel));
+  const hers = await eve.context.cookies();
+  await eve.context.addCookies(await ben.context.cookies());
+  const answered = eve.page.waitForResponse((response) => /\/messages$/.test(response.url()));
+  await eves.send('written by Eve');
+  assert.equal((await answered).status(), 401);
+  // A hidden page has let go of its stream, and knows of nothing when it comes back.
+  await show(eve.page, false);
+  await show(eve.page, true);
+  await eve.page.locator('#banner').filter({ hasText: 'You are signed out' }).waitFor();
+  await (await ben.api()).say(channel, 'not for her page');
+  await bens.seen('not for her page');
+  assert.equal(await eves.row('not for her page').count(), 0);
+  assert.equal(await bens.row('written by Eve').count(), 0);
+  // Herself again, she says it.
+  await eve.context.addCookies(hers);
+  await Conversation.open(eve, w.path(channel));
+  const id = await bens.seen('written by Eve');
+  const { author } = await (await ben.api()).get(`messages/${id}`);
+  assert.equal(author.username, 'streams-eve');
+  await eve.context.close();
+});
+
+story('a page that was opened in the background and is looked at at once keeps its stream', async () => {
+  const page = await ben.context.newPage();
+  // The clocks of a hidden page are late: the one that is set where its stream begins strikes when it is looked at.
+  await page.addInitScript(() => {
+    let [hidden, holding] = [true, false];
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+    const [soon, late] = [window.setTimeout, []];
+    window.setTimeout = (work, ...rest) => (holding ? late.push(work) : soon(work, ...rest));
+    const held = (begin) => () => {
+      holding = hidden;
+      const options = begin();
+      holding = false;
+      return options;
+    };
+    Object.defineProperty(HTMLDivElement.prototype, 'line', {
+      set(begin) {
+        Object.defineProperty(this, 'line', { value: held(begin) });
+      },
+    });
+    window.lookAtIt = () => {
+      hidden = false;
+      document.dispatchEvent(new Event('visibilitychange'));
+      for (const work of late.splice(0)) work();
+    };
+  });
+  const cut = [];
+  page.on('requestfailed', (request) => request.url().includes('/sse?') && cut.push(request));
+  await page.goto(new URL(w.path(channel), ben.home).href);
+  await ben.live(page);
+  await page.evaluate(() => window.lookAtIt());
+  await (await ada.api()).say(channel, 'to a page of the background');
+  await new Conversation(ben, page).seen('to a page of the background');
+  assert.equal(cut.length, 0, 'its stream was cut');
+  await page.close();
+});

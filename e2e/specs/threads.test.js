@@ -71,6 +71,23 @@ story('replies come live on both sides, and the root says how many', async () =>
   await ada.page.locator('#announcer').filter({ hasText: 'Threads-ben: First' }).waitFor({ state: 'attached' });
 });
 
+story('the time of the last reply stays in my time zone', async () => {
+  const eve = await w.newcomer('eve', { context: { timezoneId: 'Pacific/Auckland' } });
+  const [evesApi, api] = [await eve.api(), await ben.api()];
+  await evesApi.post(`channels/${room.id}/join`);
+  const { id: root } = await evesApi.say(room, 'A root for clocks');
+  await Conversation.open(eve, w.path(room));
+  const summary = eve.page.locator(`#thread-summary-${root}`);
+  for (const label of ['1 reply', '2 replies']) {
+    await api.say(room, label, { parent_id: root });
+    await summary.filter({ hasText: label }).waitFor();
+    const last = summary.locator('time');
+    const mine = await last.evaluate((time) => new Date(time.dateTime).toTimeString().slice(0, 5));
+    await untilEqual(`the time after ${label}`, mine, () => last.innerText());
+  }
+  await eve.context.close();
+});
+
 story('edits, deletions and reactions reach the pane', async () => {
   const page = ben.page;
   const reply = page.locator('#thread-messages > .msg').filter({ hasText: 'First' });

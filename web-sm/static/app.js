@@ -37,7 +37,7 @@ const post = (path, body = {}, keepalive = false) => fetch(path, {
   method: 'POST',
   keepalive,
   signal: AbortSignal.timeout(15000),
-  headers: { 'Content-Type': 'application/json', 'X-Ajet-CSRF': '1' },
+  headers: { 'Content-Type': 'application/json', 'X-Ajet-CSRF': '1', 'X-Ajet-User': me },
   body: JSON.stringify(body),
 });
 
@@ -287,7 +287,8 @@ const sendAll = async () => {
 
 // One tab at a time, where the browser can tell. Where it cannot, the server knows by the id what it has already.
 const flush = () => {
-  if (sending) return;
+  // Who is signed out sends nothing: the next page of theirs does.
+  if (sending || ended) return;
   sending = true;
   clearTimeout(retryTimer);
   const work = () => sendAll().finally(() => { sending = false; });
@@ -296,9 +297,11 @@ const flush = () => {
   navigator.locks.request(queuePrefix, () => { held = true; return work(); }).catch(() => held || work());
 };
 
-// Another tab has sent it: here the stream brings it.
+// Another tab has sent it, and the stream brings it; or could not, and says why.
 addEventListener('storage', event => {
-  if (event.key?.startsWith(queuePrefix) && !event.newValue) $(`#pending-${event.key.slice(-36)}`)?.remove();
+  if (!event.key?.startsWith(queuePrefix)) return;
+  if (event.newValue) drawEntry(JSON.parse(event.newValue));
+  else $(`#pending-${event.key.slice(-36)}`)?.remove();
 });
 
 // What could not be sent is tried once more.
@@ -450,8 +453,13 @@ const more = async (name, ...rest) => (await load())?.[name](...rest);
 
 const rowOf = target => target.closest?.('.messages > .msg[id*="message-"]:has(.prose)');
 
-// The page was drawn anew, without what only this page knows.
+// Where somebody reads who is not at the end.
+const readingAt = () => (list && (!atBottom() || $('#history-bottom')) ? rows().find(row => row.getBoundingClientRect().bottom > view.getBoundingClientRect().top) : null);
+
+// The page was drawn anew, without what only this page knows. Who read what it does not show any more is led back there.
+let reading = null;
 const redrawn = () => {
+  if (reading && !$(`#${reading}`)) return location.assign(`${canonical}/m/${reading.slice(-36)}`);
   queue().forEach(drawEntry);
   for (const one of boxes) one.changed();
   loaded?.redrawn();
@@ -466,9 +474,10 @@ const shared = /^h[23]/.test(performance.getEntriesByType('navigation')[0]?.next
 const asleep = () => document.hidden && !shared;
 let heardAt = Date.now(), tickAt = heardAt, lostTimer = 0, ended = false, line, at, cuts = 0;
 app.line = () => {
-  if (asleep()) setTimeout(letGo);
+  // Whoever comes meanwhile keeps it.
+  if (asleep()) setTimeout(() => asleep() && letGo());
   line = new AbortController();
-  return { openWhenHidden: true, headers: at && { 'last-event-id': at }, requestCancellation: line };
+  return { openWhenHidden: true, headers: { 'x-ajet-user': me, ...at && { 'last-event-id': at } }, requestCancellation: line };
 };
 const letGo = () => {
   if (ended || line?.signal.aborted !== false) return;
@@ -517,6 +526,7 @@ document.addEventListener('datastar-fetch', event => {
   if (el !== app) return;
   // A change of something that is not on this page is nothing; Datastar, which hears of it after us, would warn.
   if (type === 'datastar-patch-elements') {
+    if (argsRaw.selector === '#messages' && argsRaw.mode === 'inner') reading = readingAt()?.id;
     const selector = argsRaw.selector ?? `#${argsRaw.elements.split(' id="')[1]?.split('"')[0]}`;
     if (!$(selector)) {
       held?.push(event.detail);
@@ -542,6 +552,8 @@ document.addEventListener('datastar-fetch', event => {
 document.addEventListener('visibilitychange', () => {
   if (asleep()) return letGo();
   if (document.hidden) return;
+  // The clocks of hidden pages are slow: that was no sleep.
+  tickAt = Date.now();
   if (!live || line.signal.aborted || Date.now() - heardAt > 20000) reopen();
   // What was given up while nobody looked.
   retryAll();
@@ -652,4 +664,4 @@ new MutationObserver(() => {
   redate();
   const spoken = $('#announcer');
   while (spoken.childElementCount > 20) spoken.firstElementChild.remove();
-}).observe(document.body, { childList: true, subtree: true });
+}).observe(document.body, { childList: true, subtree: true, attributeFilter: ['data-local'] });

@@ -126,6 +126,37 @@ async fn only_our_own_page_makes_the_browser_write() {
 }
 
 #[tokio::test]
+async fn a_page_of_somebody_else_is_not_answered_by_my_cookie() {
+    let stack = Stack::start().await;
+    let mut owner = stack.owner().await;
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT user_id FROM community_members")
+        .fetch_one(&stack.db)
+        .await
+        .unwrap();
+    let other = uuid::Uuid::now_v7().to_string();
+    for (whose, status) in
+        [(id.to_string(), StatusCode::OK), (other.clone(), StatusCode::UNAUTHORIZED)]
+    {
+        for method in [Method::POST, Method::GET] {
+            let request = owner
+                .request(method, "/api/x")
+                .header("sec-fetch-site", "same-origin")
+                .header("x-ajet-csrf", "1")
+                .header("x-ajet-user", &whose);
+            assert_eq!(owner.send(request).await.status(), status, "{whose}");
+        }
+    }
+    assert!(owner.session().is_some(), "the session goes on in pages of its own");
+    let request = stack
+        .browser()
+        .request(Method::GET, "/api/x")
+        .bearer_auth(owner.session().unwrap())
+        .header("x-ajet-user", other);
+    let answer = stack.browser().send(request).await;
+    assert_eq!(answer.status(), StatusCode::OK, "a bearer token is sent on purpose");
+}
+
+#[tokio::test]
 async fn credentials_are_one_valid_token_in_its_place() {
     let stack = Stack::start().await;
     let mut owner = stack.owner().await;
