@@ -1,6 +1,7 @@
 //! Who calls, and what the path names: identity and permission are arguments of a handler (style.md section 3.6).
 //!
-//! A handler has no channel except through [`Reader`] or [`Member`], so a forgotten check does not compile into a hole.
+//! A handler gets its channel from [`Reader`] or [`Member`], so a forgotten check does not compile into a hole; posting alone checks inside
+//! its transaction (`ajet_shared::db::posting`).
 
 use ajet_shared::actions::{Action, Actor, DenyReason, Resource, Scope, authorize};
 use ajet_shared::clock;

@@ -1,4 +1,4 @@
-//! What can be done, one function per act: REST handlers, slash commands and webhooks all come through here.
+//! What REST and slash commands both can do, one function per act. Posting is `posting`; what only REST can do is in its route.
 //!
 //! An act is one transaction: it decides by `authorize` inside, writes, tells the audit log and whom it concerns, and commits. What a
 //! client may ask for twice has a second form `…_in`, which takes the transaction, because the `Idempotency-Key` lives in it.

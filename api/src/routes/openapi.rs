@@ -31,7 +31,7 @@ pub(super) fn base() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// The whole document (OpenAPI 3.1), for the route and for `cargo xtask schema`.
+/// The whole document (OpenAPI 3.1), for the route and for the tests that hold the routes to it.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     super::resources().split_for_parts().1

@@ -1,7 +1,8 @@
 //! The database: pool, tables and one module of repository functions per table family.
 //!
 //! Repository functions are free functions over `&mut PgConnection`, so that their callers own the transaction. Statements are
-//! built with sea-query by small pure functions and run through the helpers below; no other crate contains SQL.
+//! built with sea-query by small pure functions, or written out where one does much, and run through the helpers below; no service has SQL of
+//! its own.
 
 pub mod agreement;
 pub mod api_tokens;

@@ -6,7 +6,8 @@
 //! with what was missed since its cursor, from the ring or the stream, or with one resync; never with a part (delivery-and-security.md
 //! section 2).
 //!
-//! - `pump` follows the stream, `gaps` keeps the order inside each channel, `ring` is the recent past, `replay` what of it is shown
+//! - `pump` follows the stream, `gaps` keeps the order inside each channel, `ring` is the recent past, `replay` decides how a
+//!   cursor is answered and what of the past is shown
 //! - `sessions` knows by which tokens they came and keeps them a minute longer, `arrivals` bounds what the api is asked about new ones
 //! - `state` knows the readers, `visibility` what each may see, `queue` what waits for one connection, `connection` hands it out
 //! - `presence` and `rosters` tell once a minute who came and went, `typing` passes on who writes
