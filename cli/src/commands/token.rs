@@ -31,16 +31,19 @@ const TOKEN: Schema = Schema {
         ("last_used_at", "when it was used last, to ten minutes"),
         ("secret", "the token itself; null except when it is made"),
     ],
-    plain: &["id", "name", "username", "scopes", "expires_at", "last_used_at", "secret"],
+    plain: &["id", "name", "username", "scopes", "expires_at", "last_used_at"],
     extras: &[],
 };
+
+/// One that was just made: whoever redirects it wants the secret and nothing else.
+const MADE: Schema = Schema { plain: &["secret"], ..TOKEN };
 
 const SECONDS_A_DAY: u64 = 86_400;
 
 pub(super) async fn run(context: &Context, verb: args::Token) -> CliResult {
     match verb {
         args::Token::Create { name, scopes, expires, personal } => {
-            let output = context.output(&TOKEN)?;
+            let output = context.output(&MADE)?;
             let new = CreateToken {
                 name,
                 scopes: parse_scopes(&scopes)?,

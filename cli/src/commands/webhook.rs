@@ -36,9 +36,12 @@ const WEBHOOK: Schema = Schema {
         ("last_used_at", "when something came in last"),
         ("url", "its address, a secret; null except when it is made or changed"),
     ],
-    plain: &["id", "name", "channel", "last_used_at", "url"],
+    plain: &["id", "name", "channel", "last_used_at"],
     extras: &[],
 };
+
+/// One with a new address: whoever redirects it wants that and nothing else.
+const ADDRESSED: Schema = Schema { plain: &["url"], ..WEBHOOK };
 
 const DELIVERY: Schema = Schema {
     fields: &[
@@ -91,7 +94,7 @@ async fn record(context: &Context, webhook: &Webhook, url: Option<&str>) -> CliR
 }
 
 async fn create(context: &Context, new: &args::CreateWebhook) -> CliResult {
-    let output = context.output(&WEBHOOK)?;
+    let output = context.output(&ADDRESSED)?;
     let place = context.channel(&new.channel).await?;
     let Some(community) = &place.community else {
         return Err(CliError::usage("A webhook posts into a channel, not to a person.")
@@ -174,7 +177,7 @@ fn row(webhook: &Webhook, record: &Record) -> Vec<Cell> {
 }
 
 async fn rotate(context: &Context, typed: &str, yes: bool) -> CliResult {
-    let output = context.output(&WEBHOOK)?;
+    let output = context.output(&ADDRESSED)?;
     let (community, webhook) = named(context, typed).await?;
     if !yes {
         let question = format!(

@@ -121,6 +121,8 @@ fn the_fields_are_frozen() {
 fn an_address_is_data_and_the_rest_is_talk() {
     let world = world();
     let create = ["webhook", "create", "general", "Kestrel CI", "--format", "table"];
+    let piped = world.run(&create[..4]).ok();
+    assert_eq!(piped.out, format!("https://chat.example/hook/{HOOK}/{SECRET}\n"), "> url.txt");
     let ran = world.run(&create).ok();
     assert_eq!(ran.out, format!("https://chat.example/hook/{HOOK}/{SECRET}\n"));
     assert_eq!(
@@ -242,17 +244,10 @@ fn a_webhook_is_tested_by_its_address() {
 #[test]
 fn tokens_are_made_once_and_for_what_was_said() {
     let world = world();
-    let ran = world
-        .run(&[
-            "token",
-            "create",
-            "deploy",
-            "--scope",
-            "messages:read,messages:write",
-            "--format",
-            "table",
-        ])
-        .ok();
+    let create =
+        ["token", "create", "deploy", "--scope", "messages:read,messages:write", "--format=table"];
+    assert_eq!(world.run(&create[..5]).ok().out, "ajp_very-secret\n", "> token.txt");
+    let ran = world.run(&create).ok();
     assert_eq!(ran.out, "ajp_very-secret\n");
     assert_eq!(
         ran.err,
