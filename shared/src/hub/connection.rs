@@ -385,21 +385,18 @@ async fn read_stream<R: Renderer>(
     let batch = timeout(REPLAY_PATIENCE, read).await.ok()??;
     let mut state = shared.state();
     let access = state.access(reader)?;
-    let visible: Vec<_> = batch
-        .into_iter()
-        .filter(|(_, scope, envelope, _)| {
-            access.sees(reader, *scope, &envelope.event, extra_channel)
-        })
-        .collect();
-    // Unlike what is in memory, this is the reader's alone.
-    if visible.iter().map(|(.., size_bytes)| size_bytes).sum::<usize>() > queue::BYTES_MAX {
-        return None;
-    }
-    let deliveries = visible.into_iter().map(|(seq, scope, envelope, size_bytes)| {
+    let visible = batch.into_iter().filter(|(_, scope, envelope, _)| {
+        access.sees(reader, *scope, &envelope.event, extra_channel)
+    });
+    let deliveries = visible.map(|(seq, scope, envelope, size_bytes)| {
         let position = Position { epoch: end.epoch, seq };
         Arc::new(Delivery::new(shared.renderer.clone(), position, scope, envelope, size_bytes))
     });
     let batch: Vec<_> = deliveries.collect();
+    // Unlike what is in memory, this is the reader's alone.
+    if batch.iter().map(|delivery| delivery.size_bytes).sum::<usize>() > queue::BYTES_MAX {
+        return None;
+    }
     state.note_replay(reader, &batch);
     Some(batch)
 }

@@ -5,7 +5,7 @@ use ajet_shared::client::Received;
 use ajet_shared::events::{
     Event as Wire, MessageDeleted, Notification, NotificationKind, ReactionChanged, Typing,
 };
-use ajet_shared::id::{MessageId, NotificationId};
+use ajet_shared::id::{ChannelId, MessageId, NotificationId};
 use ajet_shared::message::{MessageKind, ReactionCount, ReadState};
 
 use super::super::super::event::{Ask, Effect, Event, Part, Reply};
@@ -45,13 +45,7 @@ fn unread_messages_count_once_whatever_is_replayed() {
     };
     scene.happen(scene.api, Wire::MessageDeleted(deleted));
     assert_eq!(scene.model.channels[&scene.api].view.unread, 0);
-    let read = ReadState {
-        channel_id: scene.api,
-        last_read_seq: 99,
-        unread: 0,
-        mentions: 0,
-        notify_level: None,
-    };
+    let read = all_read(scene.api);
     scene.happen(scene.api, Wire::ReadUpdated(read));
     assert!(!scene.model.channels[&scene.api].is_unread());
     let muted = ReadState { notify_level: Some(NotifyLevel::Nothing), ..read };
@@ -60,16 +54,15 @@ fn unread_messages_count_once_whatever_is_replayed() {
     assert!(scene.model.channels[&scene.api].is_muted());
 }
 
+/// Everything in a channel was read, somewhere.
+fn all_read(channel_id: ChannelId) -> ReadState {
+    ReadState { channel_id, last_read_seq: 99, unread: 0, mentions: 0, notify_level: None }
+}
+
 #[test]
 fn a_mark_that_has_not_moved_has_read_nothing() {
     let mut scene = Scene::new();
-    let read = ReadState {
-        channel_id: scene.api,
-        last_read_seq: 99,
-        unread: 0,
-        mentions: 0,
-        notify_level: None,
-    };
+    let read = all_read(scene.api);
     scene.happen(scene.api, Wire::ReadUpdated(read));
     // What was read from the server knows of it, and of a message since; then the stream tells the same once more.
     let entry = scene.model.channels.get_mut(&scene.api).unwrap();
